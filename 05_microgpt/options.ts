@@ -108,7 +108,7 @@ export function parseOptions(args: string[]): Options {
     string,
     unknown: refuse,
   });
-  parsed._.forEach((arg) => refuse(String(arg))); // what stands behind `--`
+  parsed._.forEach((arg: unknown) => refuse(String(arg))); // what stands behind `--`
   const options: Options = { help: Boolean(parsed.help), config: {} };
   for (const flag of string.filter((flag) => parsed[flag] !== undefined)) {
     const text = String(parsed[flag]);
