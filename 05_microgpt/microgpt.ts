@@ -127,7 +127,7 @@ export const KARPATHY = { ...SIZES, ...TRAINING };
 export type Config = typeof KARPATHY;
 export type Model = ReturnType<typeof createModel>;
 
-/** Shuffles `docs` in place, then draws all weights from N(0, 0.08). */
+/** Shuffles `docs`, then draws weights. @throws {RangeError} if heads do not fit */
 export function createModel(c: Config, docs: string[], random: PythonRandom) {
   if (c.embd % c.heads) {
     throw new RangeError(`Cannot split width ${c.embd} into ${c.heads} heads`);
@@ -137,15 +137,15 @@ export function createModel(c: Config, docs: string[], random: PythonRandom) {
   const bos = chars.length; // the token that begins and ends a document
   const weights: Record<string, Matrix> = {};
   const normal = () => new Value(random.gauss(0, 0.08));
-  const add = (name: string, rows: number, columns = c.embd) =>
+  const draw = (name: string, rows: number, columns = c.embd) =>
     weights[name] = list(rows, () => list(columns, normal));
-  add("wte", bos + 1); // what the token is
-  add("wpe", c.block); // where it stands
-  add("lm_head", bos + 1);
+  draw("wte", bos + 1); // what the token is
+  draw("wpe", c.block); // where it stands
+  draw("lm_head", bos + 1);
   for (let i = 0; i < c.layers; i++) {
-    for (const w of "qkvo") add(`blocks.${i}.attn.w${w}`, c.embd);
-    add(`blocks.${i}.mlp_fc1`, 4 * c.embd);
-    add(`blocks.${i}.mlp_fc2`, c.embd, 4 * c.embd);
+    for (const w of "qkvo") draw(`blocks.${i}.attn.w${w}`, c.embd);
+    draw(`blocks.${i}.mlp_fc1`, 4 * c.embd);
+    draw(`blocks.${i}.mlp_fc2`, c.embd, 4 * c.embd);
   }
   const params = Object.values(weights).flat(2);
   const [m, v] = [params.map(() => 0), params.map(() => 0)]; // Adam's moments

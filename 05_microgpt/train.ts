@@ -61,7 +61,7 @@ export async function train(run: Run, world: World): Promise<void> {
     world.progress("");
     world.print(`Step ${model.step}/${model.steps}, Loss: ${loss.toFixed(4)}`);
     if (report) describe(report).forEach(world.print);
-    world.progress(pace.report(world.now()));
+    world.progress(pace.report(loss, world.now()));
     if (save === undefined) continue;
     await new Promise((resolve) => setTimeout(resolve)); // lets a signal in
     if (world.stopped() && model.step < model.steps) {
@@ -82,7 +82,7 @@ export async function train(run: Run, world: World): Promise<void> {
   }
 }
 
-/** Tokens a second, and the time left. */
+/** Tells how far a run is, how fast it goes, and when it will end. */
 class Pace {
   #first: number;
   #tokens = 0;
@@ -97,12 +97,13 @@ class Pace {
       this.#tokens += Math.min(length + 1, block);
     }
   }
-  report(now: number): string {
+  report(loss: number, now: number): string {
     const { step, steps } = this.model;
     const seconds = (now - this.start) / 1000;
     const left = seconds / (step - this.#first) * (steps - step);
     const rate = Math.round(this.#tokens / seconds);
-    return `step ${step}/${steps}  ${rate} tokens/s  ${Math.ceil(left)} s left`;
+    const at = `step ${step}/${steps}  loss ${loss.toFixed(4)}`;
+    return `${at}  ${rate} tokens/s  ${Math.ceil(left)} s left`;
   }
 }
 

@@ -91,17 +91,18 @@ Deno.test("train() begins every text with the prefix", async () => {
   );
 });
 
-Deno.test("train() reports steps done, tokens a second and the time left", async () => {
+Deno.test("train() reports step, loss, tokens a second and the time left", async () => {
   const shown: string[] = [];
   const args = "--steps 3 --batch 1 --samples 0 --block 4".split(" ");
   let clock = 0;
   const progress = (line: string) => shown.push(line);
-  await lines(args, { progress, now: () => clock += 500 });
+  const printed = await lines(args, { progress, now: () => clock += 500 });
+  const losses = printed.slice(3, 6).map((line) => line.split(": ")[1]);
   // Each step is of 4 tokens and the clock moves 0.5 s whenever it is read.
   assertEquals(shown.filter(Boolean), [
-    "step 1/3  4 tokens/s  2 s left",
-    "step 2/3  5 tokens/s  1 s left",
-    "step 3/3  6 tokens/s  0 s left",
+    `step 1/3  loss ${losses[0]}  4 tokens/s  2 s left`,
+    `step 2/3  loss ${losses[1]}  5 tokens/s  1 s left`,
+    `step 3/3  loss ${losses[2]}  6 tokens/s  0 s left`,
   ]);
   assertEquals(shown.at(-1), "");
 });

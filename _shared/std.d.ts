@@ -7,11 +7,7 @@ declare module "@std/assert" {
   // deno-lint-ignore no-explicit-any
   type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
 
-  export class AssertionError extends Error {}
-  export function assert(
-    condition: unknown,
-    message?: string,
-  ): asserts condition;
+  export function assert(fact: unknown, message?: string): asserts fact;
   export function assertEquals<T>(
     actual: T,
     expected: T,
@@ -22,22 +18,10 @@ declare module "@std/assert" {
     expected: T,
     message?: string,
   ): void;
-  export function assertStrictEquals<T>(
-    actual: unknown,
-    expected: T,
-    message?: string,
-  ): asserts actual is T;
   export function assertAlmostEquals(
     actual: number,
     expected: number,
     tolerance?: number,
-    message?: string,
-  ): void;
-  export function assertGreater<T>(low: T, high: T, message?: string): void;
-  export function assertLess<T>(low: T, high: T, message?: string): void;
-  export function assertMatch(
-    actual: string,
-    expected: RegExp,
     message?: string,
   ): void;
   export function assertStringIncludes(
@@ -63,10 +47,6 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: readonly string[], options?: {
     boolean?: readonly string[];
     string?: readonly string[];
-    collect?: readonly string[];
-    default?: Record<string, unknown>;
-    alias?: Record<string, string | readonly string[]>;
-    // deno-lint-ignore no-explicit-any
-    unknown?: (arg: string, key?: string, value?: unknown) => any;
+    unknown?: (arg: string, key?: string, value?: unknown) => unknown;
   }): Record<string, unknown> & { _: (string | number)[] };
 }
