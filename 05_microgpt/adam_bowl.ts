@@ -36,7 +36,7 @@ export function descend(rate: number, steps: number): Point[] {
   return path;
 }
 
-/** Steps of the optimizer of microgpt.ts from (1, 1), its rate falling to 0. */
+/** Steps of the optimizer of microgpt.ts from (1, 1), its rate falling evenly. */
 export function adam(rate: number, steps: number): Point[] {
   const sizes = { layers: 0, heads: 1, embd: 1, block: 1 };
   const config = { ...KARPATHY, ...sizes, lr: rate, steps };

@@ -153,14 +153,14 @@ export const bugs = [
   {
     file: "microgpt.ts",
     name: "starts Adam without bias correction of the first moment",
-    find: "m[i] / (1 - beta1 ** model.step)",
+    find: "m[i] / (1 - beta1 ** t)",
     replace: "m[i]",
     hint: "What is the running mean after one step from 0?",
   },
   {
     file: "microgpt.ts",
     name: "starts Adam without bias correction of the second moment",
-    find: "v[i] / (1 - beta2 ** model.step)",
+    find: "v[i] / (1 - beta2 ** t)",
     replace: "v[i]",
     hint: "How long is the first step if v is 100 times too small?",
   },
@@ -174,8 +174,8 @@ export const bugs = [
   {
     file: "microgpt.ts",
     name: "keeps the learning rate where it was",
-    find: "model.lr * (1 - model.step / model.steps)",
-    replace: "model.lr",
+    find: "lr * (1 - (t - 1) / steps)",
+    replace: "lr",
     hint: "How far does the last step go?",
   },
   {
@@ -188,7 +188,7 @@ export const bugs = [
   {
     file: "microgpt.ts",
     name: "never records again after sampling",
-    find: "void (recording = true)",
+    find: "void (recording = before)",
     replace: "void (recording = false)",
     hint: "What is the gradient of the first step after a sample?",
   },
@@ -202,8 +202,8 @@ export const bugs = [
   {
     file: "microgpt.ts",
     name: "multiplies the logits by the temperature",
-    find: "x.over(Math.max(temperature, 1e-9))",
-    replace: "x.times(Math.max(temperature, 1e-9))",
+    find: "x.over(divisor)",
+    replace: "x.times(divisor)",
     hint: "Which way does a low temperature bend the odds?",
   },
   {
@@ -265,7 +265,7 @@ export const bugs = [
   {
     file: "checkpoint.ts",
     name: "does not save where the random generator stood",
-    find: "random.restore(state.random ?? {});",
+    find: "random.restore(state.random);",
     replace: "",
     hint: "Which names does the loaded model write?",
   },
@@ -285,19 +285,25 @@ export const bugs = [
   },
   {
     file: "checkpoint.ts",
-    name: "hands out the generator's own moments instead of a copy",
-    find: "m: [...m],",
-    replace: "m,",
+    name: "hands out the run's own moments instead of a copy",
+    find: "    m: [...m],",
+    replace: "    m,",
     hint: "What happens to the checkpoint in the next step?",
+  },
+  {
+    file: "checkpoint.ts",
+    name: "writes over the old file, in place",
+    find: `    await Deno.writeTextFile(part, text, { createNew: true });
+    await Deno.rename(part, target);`,
+    replace: "    await Deno.writeTextFile(target, text);",
+    hint: "What is in the file if the power fails half-way?",
   },
   {
     file: "inspect.ts",
     name: "reads the gradient after Adam has cleared it",
-    find: `    const { data: from, grad: gradient } = parameter;
-    update(model);`,
-    replace: `    const { data: from } = parameter;
-    update(model);
-    const { grad: gradient } = parameter;`,
+    find: "const [shares, to] =",
+    replace:
+      "this.#before.gradient = this.#parameter.grad;\n    const [shares, to] =",
     hint: "What is the last thing that a step does to a gradient?",
   },
   {
@@ -359,7 +365,7 @@ export const bugs = [
   {
     file: "prepare.ts",
     name: "finds out at the end that it cannot save",
-    find: "await attempt(`save to ${save}`, () => tryToWrite(save));",
+    find: "await attempt(`save to ${save}`, () => tryToSave(save));",
     replace: "",
     hint: "When should a run of an hour notice a missing folder?",
   },
@@ -380,15 +386,15 @@ export const bugs = [
   {
     file: "train.ts",
     name: "saves a run that has diverged",
-    find: 'keepFinite(sound, model, "a parameter is not finite");',
+    find: "    checkFinite(model, mean);\n",
     replace: "",
     hint: "What does JSON make of NaN?",
   },
   {
     file: "train.ts",
     name: "stops without saving",
-    find: "      await keep(run, save);\n      throw",
-    replace: "      throw",
+    find: "    await keep(run, save);\n    saved",
+    replace: "    if (!stopped) await keep(run, save);\n    saved",
     hint: "What is there to go on with after Ctrl-C?",
   },
 ];

@@ -14,17 +14,39 @@
  * Run: `deno run checkpoint.ts`
  * @module
  */
-import { accumulate, createModel, KARPATHY, update } from "./microgpt.ts";
-import type { Config, Matrix, Model } from "./microgpt.ts";
+import {
+  type Config,
+  createModel,
+  KARPATHY,
+  type Matrix,
+  type Model,
+  train,
+} from "./microgpt.ts";
+import { checkNumber } from "./options.ts";
 import { PythonRandom, type RandomState } from "./python_random.ts";
 
 const FORMAT = "microgpt checkpoint 1";
+/** How the file of a checkpoint begins. */
+export const SIGNATURE = `{"format":"${FORMAT}"`;
 
-/** All that decides how a run goes on, as plain data. */
+/** A model, and what it is to write in the end. */
+export interface Session {
+  model: Model;
+  /** What its random generator was seeded with. */
+  seed: bigint;
+  samples: number;
+  temperature: number;
+  prefix: string;
+}
+
+/** All that decides how a session goes on, as plain data. */
 export interface Checkpoint {
   format: string;
-  /** What the run was seeded with, in decimal digits. */
+  /** In decimal digits. */
   seed: string;
+  samples: number;
+  temperature: number;
+  prefix: string;
   config: Config;
   /** The texts, in the order in which they are trained on. */
   docs: string[];
@@ -47,8 +69,9 @@ export function configOf(model: Model): Config {
   return config;
 }
 
-/** Copies the state of a run that was seeded with `seed`. */
-export function capture(model: Model, seed: bigint): Checkpoint {
+/** Copies the state of a session. */
+export function capture(session: Session): Checkpoint {
+  const { model, seed, samples, temperature, prefix } = session;
   const { docs, step, m, v, random } = model;
   const numbers = (rows: Matrix) => rows.map((row) => row.map((x) => x.data));
   const weights: Checkpoint["weights"] = {};
@@ -58,6 +81,9 @@ export function capture(model: Model, seed: bigint): Checkpoint {
   return {
     format: FORMAT,
     seed: String(seed),
+    samples,
+    temperature,
+    prefix,
     config: configOf(model),
     docs: [...docs],
     step,
@@ -69,34 +95,36 @@ export function capture(model: Model, seed: bigint): Checkpoint {
 }
 
 /**
- * Makes the run whose state this is.
+ * Makes the session whose state this is.
  * @param check may refuse the sizes before anything is made
  * @throws {RangeError} if it is no checkpoint, or a part of it does not fit
  */
 export function restore(
   state: Checkpoint,
   check?: (config: Config, docs: readonly string[]) => void,
-): Model {
+): Session {
   need(state?.format === FORMAT, "it is not a checkpoint");
-  const { seed, config, docs, step, weights } = state;
+  const { seed, samples, temperature, prefix, config, docs, step } = state;
   need(/^-?\d+$/.test(seed), `its seed is no integer: ${seed}`);
-  for (const key in KARPATHY) {
-    const value = config?.[key as keyof Config];
-    need(Number.isFinite(value) && value >= 0, `its ${key} is ${value}`);
+  need(typeof prefix === "string", "its prefix is no text");
+  for (const name in KARPATHY) {
+    checkNumber(name, config?.[name as keyof Config], `its ${name}`);
   }
-  need(Array.isArray(docs) && docs.length > 0, "it has no texts");
-  need(docs.every((doc) => typeof doc === "string"), "a text is no string");
+  checkNumber("samples", samples, "its samples");
+  checkNumber("temperature", temperature, "its temperature");
   need(
     Number.isInteger(step) && step >= 0 && step <= config.steps,
     `step ${step} is not within its ${config.steps} steps`,
   );
+  need(Array.isArray(docs) && docs.length > 0, "it has no texts");
+  need(docs.every((doc) => typeof doc === "string"), "a text is no string");
   check?.(config, docs);
-  checkShape("wpe", weights?.wpe, config.block, config.embd);
+  checkShape("wpe", state.weights?.wpe, config.block, config.embd);
 
   const random = new PythonRandom(0);
   const model = createModel(config, [...docs], random);
   for (const [name, rows] of Object.entries(model.weights)) {
-    const values = weights[name];
+    const values = state.weights[name];
     checkShape(name, values, rows.length, rows[0].length);
     rows.forEach((row, i) => row.forEach((x, j) => x.data = values[i][j]));
   }
@@ -104,30 +132,35 @@ export function restore(
     checkShape(moment, [state[moment]], 1, model.params.length);
     state[moment].forEach((x, i) => model[moment][i] = x);
   }
+  need(state.v.every((x) => x >= 0), "v has a square below 0");
   docs.forEach((doc, i) => model.docs[i] = doc); // createModel() shuffled them
   model.step = step;
-  random.restore(state.random ?? {});
-  return model;
+  random.restore(state.random);
+  return { model, seed: BigInt(seed), samples, temperature, prefix };
 }
 
 function need(fact: boolean, otherwise: string): void {
-  if (!fact) {
-    throw new RangeError(otherwise);
-  }
+  if (!fact) throw new RangeError(otherwise);
 }
 
 function checkShape(name: string, rows: number[][], R: number, C: number) {
-  const fits = rows?.length === R &&
-    rows.every((row) => row?.length === C && row.every(Number.isFinite));
+  const isRow = (row: unknown) =>
+    Array.isArray(row) && row.length === C && row.every(Number.isFinite);
+  const fits = Array.isArray(rows) && rows.length === R && rows.every(isRow);
   need(fits, `${name} is not a (${R}, ${C}) matrix of numbers`);
 }
 
-/** Writes `text` to `path` so that the file is there whole, or as it was. */
+/**
+ * Writes `text` to a file so that it is there whole, or as it was before. Where
+ * `path` is a link, the file that it leads to is written.
+ * @throws {Error} what the system says; nothing is left behind
+ */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const part = `${path}.part`;
+  const target = await Deno.realPath(path).catch(() => path);
+  const part = `${target}.${crypto.randomUUID()}.part`;
   try {
-    await Deno.writeTextFile(part, text);
-    await Deno.rename(part, path);
+    await Deno.writeTextFile(part, text, { createNew: true });
+    await Deno.rename(part, target);
   } catch (error) {
     await Deno.remove(part).catch(() => {}); // the first error is the one to tell
     throw error;
@@ -137,18 +170,17 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 if (import.meta.main) {
   const names = ["ada", "alan", "edsger", "grace", "john", "barbara"];
   const config = { ...KARPATHY, embd: 8, steps: 6 };
-  const straight = createModel(config, names, new PythonRandom(1n));
-  const train = (model: Model, steps: number) => {
-    for (let i = 0; i < steps; i++) {
-      const loss = accumulate(model);
-      update(model);
-      console.log(`  step ${model.step}, loss ${loss}`);
-    }
-  };
+  const model = createModel(config, names, new PythonRandom(1));
+  const writing = { seed: 1n, samples: 10, temperature: 0.5, prefix: "" };
+  const losses = train(model);
+  const show = () =>
+    console.log(`  loss ${losses.next().value}, step ${model.step}`);
   console.log("six steps; after the third, a copy goes through JSON");
-  train(straight, 3);
-  const copy = JSON.stringify(capture(straight, 1n));
-  train(straight, 3);
+  [1, 2, 3].forEach(show);
+  const copy = JSON.stringify(capture({ model, ...writing }));
+  [4, 5, 6].forEach(show);
   console.log(`the copy of ${copy.length} characters, three steps on`);
-  train(restore(JSON.parse(copy)), 3);
+  for (const loss of train(restore(JSON.parse(copy)).model)) {
+    console.log(`  loss ${loss}`);
+  }
 }

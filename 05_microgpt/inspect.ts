@@ -12,8 +12,14 @@
  * Run: `deno run inspect.ts`
  * @module
  */
-import { accumulate, createModel, KARPATHY } from "./microgpt.ts";
-import { type Model, update } from "./microgpt.ts";
+import {
+  createModel,
+  KARPATHY,
+  loss,
+  type Model,
+  train,
+  type Value,
+} from "./microgpt.ts";
 import { PythonRandom } from "./python_random.ts";
 
 /**
@@ -59,33 +65,34 @@ export interface Report {
 
 /** Watches one parameter through the steps of a training. */
 export class Probe {
+  #parameter: Value;
   #index: number;
-  #shares: Report["shares"] = [];
   #seen = 0;
+  #shares: Report["shares"] = [];
+  #before = { from: NaN, gradient: NaN };
 
   /** @throws as {@link locate} does */
   constructor(readonly model: Model, readonly label: string) {
     this.#index = locate(model, label);
+    this.#parameter = model.params[this.#index];
   }
 
-  /** To be called after each text of a batch: notes what it added. */
-  see(doc: string): void {
-    const { grad } = this.model.params[this.#index];
-    if (grad !== this.#seen) this.#shares.push([doc, grad - this.#seen]);
+  /** To be given to `train`: notes what each text adds, and then the sum. */
+  watch = (doc?: string): void => {
+    const { data: from, grad } = this.#parameter;
+    if (doc === undefined) this.#before = { from, gradient: grad };
+    else if (grad !== this.#seen) this.#shares.push([doc, grad - this.#seen]);
     this.#seen = grad;
-  }
+  };
 
-  /** Does the step of Adam, and tells what it did. */
-  update(): Report {
+  /** Tells what the last step did, once it is done, and begins with the next. */
+  report(): Report {
     const { model, label } = this;
-    const parameter = model.params[this.#index];
-    const { data: from, grad: gradient } = parameter;
-    update(model);
     const [m, v] = [model.m[this.#index], model.v[this.#index]];
-    const shares = this.#shares;
+    const [shares, to] = [this.#shares, this.#parameter.data];
     this.#shares = [];
     this.#seen = 0;
-    return { label, from, gradient, shares, m, v, to: parameter.data };
+    return { label, ...this.#before, shares, m, v, to };
   }
 }
 
@@ -94,7 +101,7 @@ export function describe(report: Report): string[] {
   const { label, from, gradient, shares, m, v, to } = report;
   return [
     `  ${label} = ${from}`,
-    `    gradient ${gradient}${shares.length > 0 ? "" : ", no text uses it"}`,
+    `    gradient ${gradient}${shares.length > 0 ? "" : ", no text moves it"}`,
     ...shares.map(([doc, share]) => `      from ${doc}: ${share}`),
     `    moments m ${m}, v ${v}`,
     `    update ${to - from}, to ${to}`,
@@ -102,12 +109,28 @@ export function describe(report: Report): string[] {
 }
 
 if (import.meta.main) {
-  const config = { ...KARPATHY, steps: 2, batch: 3 };
+  const config = { ...KARPATHY, steps: 1, batch: 3 };
   const docs = ["ann", "bob", "eve"];
   const model = createModel(config, docs, new PythonRandom(42));
-  const characters = model.chars.join("");
-  console.log(`one step on ann, bob and eve; row 0 to 5 of wte: ${characters}`);
-  const probe = new Probe(model, "wte[3][0]");
-  accumulate(model, (doc) => probe.see(doc));
-  describe(probe.update()).forEach((line) => console.log(line));
+  const mean = () =>
+    docs.reduce((sum, doc) => sum + loss(model, doc).data, 0) / docs.length;
+  const labels = ["wte[3][0]", "wte[1][0]", "lm_head[0][0]"];
+  console.log(
+    `ann, bob, eve; rows of wte: ${model.chars.join(" ")} and the end`,
+  );
+
+  const parameter = model.params[locate(model, labels[0])];
+  const { data } = parameter;
+  const before = mean();
+  parameter.data += 0.001;
+  const moved = (mean() - before) / 0.001;
+  parameter.data = data;
+  console.log(`loss per unit, from a nudge of 0.001 to ${labels[0]}: ${moved}`);
+
+  const probes = labels.map((label) => new Probe(model, label));
+  train(model, (doc) => probes.forEach((probe) => probe.watch(doc))).next();
+  for (const probe of probes) {
+    describe(probe.report()).forEach((line) => console.log(line));
+  }
+  console.log(`gradient of ${labels[0]} after the step: ${parameter.grad}`);
 }

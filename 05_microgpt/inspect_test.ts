@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { describe, locate, Probe } from "./inspect.ts";
-import { accumulate, createModel } from "./microgpt.ts";
+import { createModel, loss, type Model, train } from "./microgpt.ts";
 import names from "./names.txt" with { type: "text" };
 import { RECIPES } from "./options.ts";
 import { PythonRandom } from "./python_random.ts";
@@ -11,6 +11,13 @@ const model = () =>
     names.trim().split("\n"),
     new PythonRandom(42),
   );
+
+/** What the next step does to a parameter. */
+function watch(m: Model, label: string) {
+  const probe = new Probe(m, label);
+  train(m, probe.watch).next();
+  return probe.report();
+}
 
 Deno.test("Probe tells the gradient of CPython before Adam clears it", () => {
   // The reference program on this folder's names.txt, after its first
@@ -23,47 +30,73 @@ Deno.test("Probe tells the gradient of CPython before Adam clears it", () => {
   };
   for (const [label, expected] of Object.entries(golden)) {
     const m = model();
-    const probe = new Probe(m, label);
-    accumulate(m, (doc) => probe.see(doc));
-    const { gradient, m: first, v: second, to } = probe.update();
+    const { gradient, m: first, v: second, to } = watch(m, label);
     [gradient, first, second, to].slice(0, expected.length).forEach((x, i) =>
       assertAlmostEquals(x, expected[i], 1e-12 * Math.abs(expected[i]))
     );
   }
 });
 
-Deno.test("Probe names each text with its share; the shares are the gradient", () => {
-  const m = createModel(
-    { ...RECIPES.reference.config, batch: 3 },
-    ["abba", "cab", "bob"],
-    new PythonRandom(1),
-  );
+const DOCS = ["abba", "cab", "bob"];
+const small = () => {
+  const config = { ...RECIPES.reference.config, batch: 3 };
+  return createModel(config, [...DOCS], new PythonRandom(1));
+};
+
+Deno.test("Probe names each text with its own share of the gradient", () => {
+  for (const label of ["wte[2][4]", "wte[1][0]", "lm_head[0][0]"]) {
+    const m = small();
+    const p = m.params[locate(m, label)];
+    const expected = m.docs.map((doc): [string, number] => {
+      p.grad = 0;
+      loss(m, doc).over(3).backward(); // this text alone
+      return [doc, p.grad];
+    }).filter(([, share]) => share !== 0);
+    m.params.forEach((p) => p.grad = 0);
+    const { shares } = watch(m, label);
+    assertEquals(shares.map(([doc]) => doc), expected.map(([doc]) => doc));
+    shares.forEach(([, share], i) =>
+      assertAlmostEquals(share, expected[i][1], 1e-16)
+    );
+  }
+});
+
+Deno.test("Probe begins anew with every step", () => {
+  const m = small();
   const probe = new Probe(m, "wte[2][4]"); // the c of cab
-  accumulate(m, (doc) => probe.see(doc));
-  const { shares, gradient } = probe.update();
-  assertEquals(shares, [["cab", gradient]]);
-  accumulate(m, (doc) => probe.see(doc));
-  assertEquals(probe.update().shares.map(([doc]) => doc), ["cab"]);
-  const every = new Probe(m, "lm_head[0][0]");
-  accumulate(m, (doc) => every.see(doc));
-  const all = every.update();
-  assertEquals(all.shares.map(([doc]) => doc), m.docs);
-  const total = all.shares.reduce((sum, [, share]) => sum + share, 0);
-  assertAlmostEquals(total, all.gradient, 1e-16);
+  for (const _ of [1, 2]) {
+    train(m, probe.watch).next();
+    const { shares, gradient } = probe.report();
+    assertEquals(shares, [["cab", gradient]]);
+  }
 });
 
 Deno.test("Probe gives a character that no text has a gradient of exactly 0", () => {
-  const m = model();
-  const probe = new Probe(m, "wte[9][5]"); // j, and the first eight have none
-  accumulate(m, (doc) => probe.see(doc));
-  const report = probe.update();
+  const report = watch(model(), "wte[9][5]"); // j, and the first eight have none
   assertEquals([report.gradient, report.to - report.from], [0, 0]);
-  assertEquals(describe(report), [
-    `  wte[9][5] = ${report.from}`,
-    "    gradient 0, no text uses it",
-    "    moments m 0, v 0",
-    `    update 0, to ${report.from}`,
-  ]);
+  assertEquals(describe(report)[1], "    gradient 0, no text moves it");
+});
+
+Deno.test("describe() tells value, gradient, shares, moments and update", () => {
+  assertEquals(
+    describe({
+      label: "wte[1][2]",
+      from: 0.5,
+      gradient: 3,
+      shares: [["ada", 1], ["alan", 2]],
+      m: 4,
+      v: 5,
+      to: 0.25,
+    }),
+    [
+      "  wte[1][2] = 0.5",
+      "    gradient 3",
+      "      from ada: 1",
+      "      from alan: 2",
+      "    moments m 4, v 5",
+      "    update -0.25, to 0.25",
+    ],
+  );
 });
 
 const ERRORS: [label: string, error: typeof Error, message: string][] = [

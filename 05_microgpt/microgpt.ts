@@ -2,12 +2,12 @@
 /**
  * Q. Implement a GPT from scratch: no library, about 200 lines.
  *
- * A. Every number is a `Value` that remembers what it was computed from, so that
- * `backward` can carry the slope of the loss to each parameter. The model turns
- * a token and its position into logits for the next token; of the past it sees
- * cached keys and values, of the future nothing. Adam moves the parameters.
+ * A. A `Value` remembers what it was computed from, so `backward` can carry the
+ * slope of the loss to every parameter, and Adam moves them. The model turns a
+ * token and its place into logits for the next; it looks back through a cache.
  *
- * Time O(T·C + C²) a token and layer, T tokens of width C; space as much (graph).
+ * Sizes: V vocabulary, C width, H heads of D = C / H, T tokens so far.
+ * Time O(T·C + C²) a token and layer; space as much, for the graph of a text.
  * Trap: `grad =` for `grad +=`, which is right until a Value is used twice.
  * Left out: tensors, biases, dropout, the gains of the norms.
  * Source: Karpathy (2026), https://karpathy.github.io/2026/02/12/microgpt/
@@ -15,7 +15,6 @@
  * @module
  */
 import type { PythonRandom } from "./python_random.ts";
-
 let recording = true;
 
 /** A number with its children `a`, `b` and local gradients `da` = ∂this/∂a, `db`. */
@@ -28,7 +27,6 @@ export class Value {
     readonly b?: Value,
     readonly db = 0,
   ) {}
-
   plus(other: Value | number): Value {
     const x = lift(other);
     return node(this.data + x.data, this, 1, x, 1);
@@ -40,7 +38,6 @@ export class Value {
   over(other: Value | number): Value {
     return this.times(lift(other).pow(-1));
   }
-  /** A constant power; the slope of x ** 0 is 0, at x = 0 too. */
   pow(n: number): Value {
     return node(this.data ** n, this, n === 0 ? 0 : n * this.data ** (n - 1));
   }
@@ -52,11 +49,9 @@ export class Value {
     const y = Math.exp(this.data);
     return node(y, this, y);
   }
-  /** max(0, x), with slope 0 at 0; NaN stays NaN. */
   relu(): Value {
     return node(Math.max(0, this.data), this, this.data > 0 ? 1 : 0);
   }
-
   /** Adds ∂this/∂leaf to the `grad` of every leaf; may be called again. */
   backward(): void {
     const order = topologicalOrder(this);
@@ -70,9 +65,8 @@ export class Value {
 }
 
 const lift = (x: Value | number) => typeof x === "number" ? new Value(x) : x;
-function node(data: number, a: Value, da: number, b?: Value, db?: number) {
-  return recording ? new Value(data, a, da, b, db) : new Value(data);
-}
+const node = (data: number, a: Value, da: number, b?: Value, db?: number) =>
+  recording ? new Value(data, a, da, b, db) : new Value(data);
 
 /** All that `root` depends on: children before parents, `root` last. */
 export function topologicalOrder(root: Value): Value[] {
@@ -87,10 +81,10 @@ export function topologicalOrder(root: Value): Value[] {
   return [...order];
 }
 
-/** No graph is built until the result is disposed of: `using _ = noGrad()`. */
-export function noGrad(): Disposable {
+/** Builds no graph until disposed of, then what was `before`: `using _ = noGrad()`. */
+export function noGrad(before = recording): Disposable {
   recording = false;
-  return { [Symbol.dispose]: () => void (recording = true) };
+  return { [Symbol.dispose]: () => void (recording = before) };
 }
 
 export type Matrix = Value[][];
@@ -101,8 +95,8 @@ const dot = (xs: Value[], ys: Value[]) => sum(xs.map((x, i) => x.times(ys[i])));
 
 /** `w` (M, N) times `x` (N,): (M,). @throws {RangeError} if they do not fit */
 export function linear(x: Value[], w: Matrix): Value[] {
-  const [n, m] = [w[0].length, x.length];
-  if (n !== m) throw new RangeError(`Cannot multiply rows of ${n} by ${m}`);
+  const [N, n] = [w[0].length, x.length];
+  if (N !== n) throw new RangeError(`Cannot multiply rows of ${N} by ${n}`);
   return w.map((row) => dot(row, x));
 }
 
@@ -129,23 +123,22 @@ export type Model = ReturnType<typeof createModel>;
 
 /** Shuffles `docs`, then draws weights. @throws {RangeError} if heads do not fit */
 export function createModel(c: Config, docs: string[], random: PythonRandom) {
-  if (c.embd % c.heads) {
-    throw new RangeError(`Cannot split width ${c.embd} into ${c.heads} heads`);
-  }
+  const { embd: C, heads } = c;
+  if (C % heads) throw new RangeError(`Cannot split ${C} into ${heads} heads`);
   random.shuffle(docs);
   const chars = [...new Set(docs.join(""))].sort();
   const bos = chars.length; // the token that begins and ends a document
   const weights: Record<string, Matrix> = {};
   const normal = () => new Value(random.gauss(0, 0.08));
-  const draw = (name: string, rows: number, columns = c.embd) =>
+  const draw = (name: string, rows: number, columns = C) =>
     weights[name] = list(rows, () => list(columns, normal));
   draw("wte", bos + 1); // what the token is
   draw("wpe", c.block); // where it stands
   draw("lm_head", bos + 1);
   for (let i = 0; i < c.layers; i++) {
-    for (const w of "qkvo") draw(`blocks.${i}.attn.w${w}`, c.embd);
-    draw(`blocks.${i}.mlp_fc1`, 4 * c.embd);
-    draw(`blocks.${i}.mlp_fc2`, c.embd, 4 * c.embd);
+    for (const w of "qkvo") draw(`blocks.${i}.attn.w${w}`, C);
+    draw(`blocks.${i}.mlp_fc1`, 4 * C);
+    draw(`blocks.${i}.mlp_fc2`, C, 4 * C);
   }
   const params = Object.values(weights).flat(2);
   const [m, v] = [params.map(() => 0), params.map(() => 0)]; // Adam's moments
@@ -164,7 +157,7 @@ export type Cache = { keys: Matrix; values: Matrix }[];
 export const emptyCache = ({ layers }: Model): Cache =>
   list(layers, () => ({ keys: [], values: [] }));
 
-/** Logits (V,) of what follows `token`, which joins the cache. */
+/** Logits (V,) of what follows `token`, the `pos`-th; it joins the cache. */
 export function gpt(model: Model, token: number, pos: number, cache: Cache) {
   const { weights: w, heads, embd, rmsEps } = model;
   const D = embd / heads;
@@ -178,9 +171,9 @@ export function gpt(model: Model, token: number, pos: number, cache: Cache) {
     for (let h = 0; h < embd; h += D) {
       const q = query.slice(h, h + D); // (D,)
       const scores = keys.map((k) => dot(q, k.slice(h, h + D)).over(D ** 0.5));
-      const weights = softmax(scores); // (T,)
+      const shares = softmax(scores); // (T,)
       for (let d = h; d < h + D; d++) {
-        mixed.push(dot(weights, values.map((v) => v[d])));
+        mixed.push(dot(shares, values.map((v) => v[d])));
       }
     }
     x = add(linear(mixed, w[`blocks.${i}.attn.wo`]), x);
@@ -190,7 +183,7 @@ export function gpt(model: Model, token: number, pos: number, cache: Cache) {
   return linear(x, w.lm_head);
 }
 
-/** The mean of −log p(next token) over the first `block` tokens of `doc`. */
+/** The mean of −log p(next token), in nats, over `doc` up to the block. */
 export function loss(model: Model, doc: string): Value {
   const tokens = [model.bos, ...encode(model, doc), model.bos];
   const targets = tokens.slice(1, model.block + 1);
@@ -202,49 +195,56 @@ export function loss(model: Model, doc: string): Value {
   return sum(losses).over(losses.length);
 }
 
-/** The mean loss of the next batch; adds its gradient to the parameters'. */
-export function accumulate(model: Model, done?: (doc: string) => void): number {
-  const { docs, step, batch } = model;
-  let total = 0;
-  for (let i = 0; i < batch; i++) {
-    const doc = docs[(step * batch + i) % docs.length];
-    const share = loss(model, doc).over(batch);
-    share.backward(); // a document at a time: no graph is larger than that
-    total += share.data;
-    done?.(doc);
-  }
-  return total;
-}
-
 /** One step of Adam, which clears the gradients. */
 export function update(model: Model, beta1 = 0.85, beta2 = 0.99): void {
-  const { m, v } = model;
-  const rate = model.lr * (1 - model.step / model.steps);
-  model.step++;
+  const { m, v, lr, steps } = model;
+  const t = ++model.step, rate = lr * (1 - (t - 1) / steps);
   model.params.forEach((p, i) => {
     m[i] = beta1 * m[i] + (1 - beta1) * p.grad;
     v[i] = beta2 * v[i] + (1 - beta2) * p.grad ** 2;
-    const mHat = m[i] / (1 - beta1 ** model.step);
-    const vHat = v[i] / (1 - beta2 ** model.step);
+    const mHat = m[i] / (1 - beta1 ** t);
+    const vHat = v[i] / (1 - beta2 ** t);
     p.data -= rate * mHat / (Math.sqrt(vHat) + 1e-8);
     p.grad = 0;
   });
 }
 
-/** A new text that begins with `prefix`; temperature 0 takes the likeliest. */
-export function sample(model: Model, temperature: number, prefix = ""): string {
-  const tokens = [model.bos, ...encode(model, prefix)];
-  const cache = emptyCache(model);
-  using _inference = noGrad();
-  for (let i = 0; i < model.block; i++) {
+/** Trains to the end, yields each mean loss; `watch` gets each text, then none. */
+export function* train(model: Model, watch?: (doc?: string) => void) {
+  const { docs, batch } = model;
+  while (model.step < model.steps) {
+    let total = 0;
+    for (let i = 0; i < batch; i++) {
+      const doc = docs[(model.step * batch + i) % docs.length];
+      const share = loss(model, doc).over(batch);
+      share.backward(); // a text at a time: no graph is larger than that
+      total += share.data;
+      watch?.(doc);
+    }
+    watch?.();
+    update(model);
+    yield total;
+  }
+}
+
+/** A text from `prefix` on, at temperature `heat`; 0 takes the likeliest token. */
+export function sample(model: Model, heat: number, prefix = ""): string {
+  const { bos, block, chars, random } = model;
+  const tokens = [bos, ...encode(model, prefix)];
+  if (!(heat >= 0)) throw new RangeError(`Temperature ${heat} is below 0`);
+  if (tokens.length > block) throw new RangeError(`No room after "${prefix}"`);
+  const [cache, divisor] = [emptyCache(model), Math.max(heat, 1e-9)];
+  using _ = noGrad();
+  for (let i = 0; i < block; i++) {
     const logits = gpt(model, tokens[i], i, cache);
     if (i + 1 < tokens.length) continue; // still reading the prefix
-    const p = softmax(logits.map((x) => x.over(Math.max(temperature, 1e-9))));
-    const next = model.random.choices([...p.keys()], p.map((x) => x.data))[0];
-    if (next === model.bos) break;
+    const odds = softmax(logits.map((x) => x.over(divisor)));
+    const p = odds.map((x) => x.data), best = p.indexOf(Math.max(...p));
+    const next = heat ? random.choices([...p.keys()], p)[0] : best;
+    if (next === bos) break;
     tokens.push(next);
   }
-  return tokens.slice(1).map((token) => model.chars[token]).join("");
+  return tokens.slice(1).map((token) => chars[token]).join("");
 }
 
 if (import.meta.main) import("./train.ts").then(({ main }) => main());

@@ -41,6 +41,8 @@ const NUMBERS = {
   lr: { least: 0, whole: false },
   temperature: { least: 0, whole: false },
 };
+/** What every other setting must be. */
+const ANY = { least: 0, whole: false };
 const TEXTS = ["names", "prefix", "save", "load", "inspect", "recipe", "seed"];
 
 export const USAGE =
@@ -61,7 +63,7 @@ Data and result
 Training
   --recipe NAME      reference: 20 steps of 8 texts, or
                      karpathy: the published 1,000 steps of one text
-  --steps N          steps in all (20); the learning rate falls to 0 over them
+  --steps N          steps in all (20); the learning rate falls evenly over them
   --batch N          texts a step (8)
   --lr X             learning rate of the first step (0.01)
 
@@ -71,8 +73,8 @@ Model
 
 Watch, stop, go on
   --inspect P        print a parameter, say 'wte[9][5]', at every step
-  --save FILE        keep the run in FILE at the end and on Ctrl-C
-                     (needs --allow-read and --allow-write)
+  --save FILE        keep the run in FILE, at the end and on Ctrl-C after the
+                     step that runs (needs --allow-read and --allow-write)
   --load FILE        go on with a kept run (needs --allow-read)`;
 
 /** What was asked for; what was not is undefined. */
@@ -98,9 +100,8 @@ export interface Options {
  */
 export function parseOptions(args: string[]): Options {
   const refuse = (arg: string) => {
-    if (arg === "") return; // the value of `--prefix ""`
     const hint = /^-\d/.test(arg) ? `; write --flag=${arg}` : "";
-    throw new SyntaxError(`Unknown argument ${arg}${hint}`);
+    throw new SyntaxError(`Unknown argument ${arg || '""'}${hint}`);
   };
   const string = [...Object.keys(NUMBERS), ...TEXTS];
   const parsed = parseArgs(args, {
@@ -108,13 +109,11 @@ export function parseOptions(args: string[]): Options {
     string,
     unknown: refuse,
   });
-  parsed._.forEach((arg: unknown) => refuse(String(arg))); // what stands behind `--`
+  parsed._.forEach((arg: unknown) => refuse(String(arg))); // behind `--`
   const options: Options = { help: Boolean(parsed.help), config: {} };
   for (const flag of string.filter((flag) => parsed[flag] !== undefined)) {
     const text = String(parsed[flag]);
-    if (text === "" && flag !== "prefix") {
-      throw new SyntaxError(`--${flag} needs a value`);
-    }
+    if (text === "") throw new SyntaxError(`--${flag} needs a value`);
     const value = flag in NUMBERS
       ? parseNumber(flag as keyof typeof NUMBERS, text)
       : flag === "seed"
@@ -132,18 +131,26 @@ export function parseOptions(args: string[]): Options {
   return options;
 }
 
-function parseNumber(flag: keyof typeof NUMBERS, text: string): number {
-  const { least, whole } = NUMBERS[flag];
+/** @throws {RangeError} if this setting may not have this value */
+export function checkNumber(
+  name: string,
+  value: number,
+  label = name,
+): void {
+  const { least, whole } = NUMBERS[name as keyof typeof NUMBERS] ?? ANY;
+  const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
+  if (fits && value >= least) return;
   const kind = whole ? "a whole number" : "a number";
+  throw new RangeError(`${label} needs ${kind} from ${least}, got ${value}`);
+}
+
+function parseNumber(flag: keyof typeof NUMBERS, text: string): number {
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) {
+    const kind = NUMBERS[flag].whole ? "a whole number" : "a number";
     throw new SyntaxError(`--${flag} needs ${kind}, got "${text}"`);
   }
-  const value = Number(text);
-  const fits = whole ? Number.isSafeInteger(value) : Number.isFinite(value);
-  if (!fits || value < least) {
-    throw new RangeError(`--${flag} needs ${kind} from ${least}, got ${text}`);
-  }
-  return value;
+  checkNumber(flag, Number(text), `--${flag}`);
+  return Number(text);
 }
 
 function parseSeed(text: string): bigint {

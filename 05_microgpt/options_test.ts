@@ -38,11 +38,6 @@ Deno.test("parseOptions() keeps every digit of a seed", () => {
   assertEquals(parseOptions([`--seed=-${digits}`]).seed, -BigInt(digits));
 });
 
-Deno.test("parseOptions() takes an empty prefix, in both ways to write it", () => {
-  assertEquals(parseOptions(["--prefix", ""]).prefix, "");
-  assertEquals(parseOptions(["--prefix="]).prefix, "");
-});
-
 Deno.test("HELP tells of every flag that there is", () => {
   const flags = HELP.match(/--[a-z]+/g) ?? [];
   for (const flag of new Set(flags)) {
@@ -69,9 +64,14 @@ const ERRORS: [args: string[], error: typeof Error, message: string][] = [
   [["--", "names.txt"], SyntaxError, "Unknown argument names.txt"],
   [["--lr", "-1"], SyntaxError, "Unknown argument -1; write --flag=-1"],
   [["--lr=-1"], RangeError, "--lr needs a number from 0, got -1"],
-  [["--lr", "1e999"], RangeError, "--lr needs a number from 0, got 1e999"],
+  [["--lr", "1e999"], RangeError, "--lr needs a number from 0, got Infinity"],
   [["--lr", "NaN"], SyntaxError, '--lr needs a number, got "NaN"'],
   [["--lr"], SyntaxError, "--lr needs a value"],
+  [["--prefix", "--lr", "1"], SyntaxError, "--prefix needs a value"],
+  [["--prefix", ""], SyntaxError, 'Unknown argument ""'],
+  [["--block", "0"], RangeError, "--block needs a whole number from 1, got 0"],
+  [["--samples", "1.5"], RangeError, "--samples needs a whole number from 0"],
+  [["--temperature=-9"], RangeError, "--temperature needs a number from 0"],
   [["--names", "--lr", "1"], SyntaxError, "--names needs a value"],
   [
     ["--steps", "many"],

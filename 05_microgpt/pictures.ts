@@ -43,10 +43,11 @@ export function embeddingTable(
   text: string,
   columns = 4,
 ): string[] {
-  const { bos, weights: { wte, wpe } } = model;
+  const { bos, block, weights: { wte, wpe } } = model;
   const row = (xs: Value[]) =>
     xs.slice(0, columns).map((x) => x.data.toFixed(2).padStart(5)).join(" ");
-  return [bos, ...microgpt.encode(model, text)].map((token, position) => {
+  const tokens = [bos, ...microgpt.encode(model, text)].slice(0, block);
+  return tokens.map((token, position) => {
     const [what, where] = [wte[token], wpe[position]];
     const both = what.map((x, i) => x.plus(where[i]));
     return `${model.chars[token] ?? "^"} ${position}  ${row(what)}  + ${
@@ -109,16 +110,14 @@ if (import.meta.main) {
   console.log("\nwhat enters at the tokens of ^emma: token + position\n");
   embeddingTable(model, "emma").forEach((line) => console.log(line));
 
-  microgpt.accumulate(model);
-  console.log("\ngradients of the first batch\n");
+  console.log("\nroot mean square of the gradients of the first text\n");
+  microgpt.loss(model, model.docs[0]).backward();
   for (const [name, n, rms] of gradientTable(model)) {
     console.log(name.padEnd(18), `${n}`.padStart(5), rms.toExponential(1));
   }
+  model.params.forEach((p) => p.grad = 0);
 
-  while (model.step < model.steps) {
-    microgpt.update(model);
-    microgpt.accumulate(model);
-  }
+  for (const _ of microgpt.train(model));
   console.log("\nattention of head 0 in ^emma, after 20 steps, in percent\n");
   console.log("    ", ...[..."^emma"].map((char) => char.padStart(3)));
   attention(model, "emma")[0].forEach((row, t) => {

@@ -4,7 +4,7 @@ import {
   assertEquals,
   assertThrows,
 } from "@std/assert";
-import { accumulate, createModel, KARPATHY, Value } from "./microgpt.ts";
+import { createModel, KARPATHY, loss, Value } from "./microgpt.ts";
 import {
   attention,
   drawGraph,
@@ -83,6 +83,6 @@ Deno.test("gradientTable() takes the root of the mean over each matrix", () => {
   assertEquals([name, n], ["wte", 24]);
   assertAlmostEquals(rms, 5 / Math.sqrt(24), 1e-15);
   assert(others.every(([, , rms]) => rms === 0));
-  accumulate(m);
+  loss(m, "abba").backward();
   assert(gradientTable(m).every(([, , rms]) => rms > 0));
 });

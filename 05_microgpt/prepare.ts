@@ -12,9 +12,15 @@
  * Run: `deno run prepare.ts --embd 20 --heads 3`
  * @module
  */
-import { type Checkpoint, restore } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  restore,
+  type Session,
+  SIGNATURE,
+  writeWhole,
+} from "./checkpoint.ts";
 import { locate } from "./inspect.ts";
-import { type Config, createModel, encode, type Model } from "./microgpt.ts";
+import { type Config, createModel, encode } from "./microgpt.ts";
 import firstNames from "./names.txt" with { type: "text" };
 import { type Options, parseOptions, RECIPES } from "./options.ts";
 import { PythonRandom } from "./python_random.ts";
@@ -22,13 +28,8 @@ import { PythonRandom } from "./python_random.ts";
 /** The most Values in one graph: about 2 GB, and a Set cannot hold 2^24. */
 const MOST_VALUES = 10_000_000;
 
-/** A run that can begin, or go on. */
-export interface Run {
-  model: Model;
-  seed: bigint;
-  samples: number;
-  temperature: number;
-  prefix: string;
+/** A session that can begin, or go on. */
+export interface Run extends Session {
   save?: string;
   /** The parameter to print at every step, such as wte[9][5]. */
   inspect?: string;
@@ -39,39 +40,46 @@ export interface Run {
  * @throws {Error} one line: what could not be done, and why
  */
 export async function prepare(options: Options): Promise<Run> {
-  const { recipe = "reference", prefix = "", temperature = 0.5 } = options;
-  const run = options.load === undefined
+  const session = options.load === undefined
     ? await begin(options)
     : await goOn(options, options.load);
   const { inspect, save } = options;
+  const { model, prefix } = session;
   await attempt(`begin with --prefix ${prefix}`, () => {
-    const [length, room] = [encode(run.model, prefix).length, run.model.block];
-    need(length < room, `${length} characters, and --block is only ${room}`);
+    const tokens = encode(model, prefix).length + 1; // and the end token
+    need(
+      tokens <= model.block,
+      `with the token that begins a text it has ${tokens}, --block is ${model.block}`,
+    );
   });
   if (inspect !== undefined) {
-    await attempt(`inspect ${inspect}`, () => locate(run.model, inspect));
+    await attempt(`inspect ${inspect}`, () => locate(model, inspect));
   }
   if (save !== undefined) {
-    await attempt(`save to ${save}`, () => tryToWrite(save));
+    await attempt(`save to ${save}`, () => tryToSave(save));
   }
-  const samples = options.samples ?? RECIPES[recipe].samples;
-  return { ...run, samples, temperature, prefix, inspect, save };
+  return { ...session, inspect, save };
 }
 
-async function begin(options: Options) {
+async function begin(options: Options): Promise<Session> {
   const { recipe = "reference", seed = 42n, names } = options;
+  const { prefix = "", temperature = 0.5 } = options;
   const docs = await readDocs(names);
   const config = { ...RECIPES[recipe].config, ...options.config };
   checkSize(config, docs);
-  return { model: createModel(config, docs, new PythonRandom(seed)), seed };
+  const model = createModel(config, docs, new PythonRandom(seed));
+  const samples = options.samples ?? RECIPES[recipe].samples;
+  return { model, seed, samples, temperature, prefix };
 }
 
-/** Flags may change how a saved run goes on, but not what it is. */
-async function goOn({ names, recipe, config, seed }: Options, path: string) {
+/** Flags may change how a saved session goes on, but not what it is. */
+async function goOn(options: Options, path: string): Promise<Session> {
+  const { names, recipe, seed, config } = options;
   const docs = names === undefined ? undefined : await readDocs(names);
   return await attempt(`load ${path}`, async () => {
     const state: Checkpoint = parse(await Deno.readTextFile(path));
-    const model = restore(state, checkSize);
+    const session = restore(state, checkSize);
+    const { model } = session;
     const { logEps, rmsEps } = recipe ? RECIPES[recipe].config : model;
     const asked: Partial<Config> = { logEps, rmsEps, ...config };
     for (const key of Object.keys(asked) as (keyof Config)[]) {
@@ -84,9 +92,9 @@ async function goOn({ names, recipe, config, seed }: Options, path: string) {
     const sorted = (texts: string[]) => texts.toSorted().join("\n");
     const same = docs === undefined || sorted(docs) === sorted(model.docs);
     need(same, `it was trained on other names than ${names}`);
-    const first = BigInt(state.seed);
-    if (seed !== undefined && seed !== first) model.random.seed(seed);
-    return { model, seed: seed ?? first };
+    if (seed !== undefined && seed !== session.seed) model.random.seed(seed);
+    const { samples, temperature, prefix } = { ...session, ...options };
+    return { model, seed: seed ?? session.seed, samples, temperature, prefix };
   });
 }
 
@@ -104,7 +112,12 @@ const lines = (text: string) =>
   text.split(/\r\n|\r|\n/).map((line) => line.trim()).filter(Boolean);
 
 async function readText(source: string): Promise<string> {
-  if (!/^https?:/.test(source)) return utf8(await Deno.readFile(source));
+  if (!/^https?:/i.test(source)) {
+    const { isFile, isDirectory } = await Deno.stat(source);
+    need(!isDirectory, "it is a folder");
+    need(isFile, "it is not a file"); // a device may never end
+    return utf8(await Deno.readFile(source));
+  }
   const response = await fetch(source);
   const bytes = await response.bytes();
   need(response.ok, `the server answered ${response.status}`);
@@ -145,15 +158,28 @@ export function checkSize(config: Config, docs: readonly string[]): void {
   );
 }
 
-/** Fails now if the file could not be written later, and leaves it as it is. */
-async function tryToWrite(path: string): Promise<void> {
+/**
+ * Does all that saving needs, and leaves everything as it was. A file that is
+ * there already must be a checkpoint, so that no other is lost by a slip.
+ */
+async function tryToSave(path: string): Promise<void> {
   const there = await Deno.stat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
   });
-  need(!there?.isDirectory, "it is a folder");
-  await Deno.writeTextFile(`${path}.part`, "");
-  await Deno.remove(`${path}.part`);
+  if (there === null) {
+    await writeWhole(path, "");
+    await Deno.remove(path);
+    return;
+  }
+  need(!there.isDirectory, "it is a folder");
+  need(there.isFile, "it is not a file");
+  const text = await Deno.readTextFile(path);
+  need(
+    text === "" || text.startsWith(SIGNATURE),
+    "it is there, and is not a checkpoint; name another file",
+  );
+  await writeWhole(path, text);
 }
 
 function need(fact: boolean, otherwise: string): void {

@@ -1,4 +1,9 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { capture } from "./checkpoint.ts";
 import { KARPATHY } from "./microgpt.ts";
 import { parseOptions } from "./options.ts";
@@ -37,7 +42,7 @@ Deno.test("checkSize() refuses what would not fit, before it is made", () => {
 });
 
 const ERRORS: [line: string, message: string][] = [
-  ["--heads 3", "Cannot split width 16 into 3 heads"],
+  ["--heads 3", "Cannot split 16 into 3 heads"],
   ["--embd 1000000", "Cannot train 12000070000000 parameters on 12 tokens"],
   [
     "--prefix zoé",
@@ -45,7 +50,7 @@ const ERRORS: [line: string, message: string][] = [
   ],
   [
     "--prefix abcdefg --block 7",
-    "Cannot begin with --prefix abcdefg: 7 characters, and --block is only 7",
+    "Cannot begin with --prefix abcdefg: with the token that begins a text it has 8, --block is 7",
   ],
   ["--inspect wte[99][0]", "Cannot inspect wte[99][0]: wte has rows 0 to 26"],
 ];
@@ -127,6 +132,10 @@ testFiles(
       [`--names ${path("none")}`, "no such file or folder"],
       [`--save ${folder}`, "it is a folder"],
       [`--save ${path("none/file")}`, "no such file or folder"],
+      [
+        `--save ${path("binary")}`,
+        "it is there, and is not a checkpoint; name another file",
+      ],
       [`--load ${path("empty")}`, "it is not JSON"],
       [`--load ${path("none")}`, "no such file or folder"],
     ];
@@ -136,6 +145,24 @@ testFiles(
     }
     const names = [...Deno.readDirSync(folder)].map((entry) => entry.name);
     assertEquals(names.toSorted(), ["binary", "empty"]);
+    const device = "it is not a file";
+    await assertRejects(() => run("--names /dev/null"), Error, device);
+    await assertRejects(() => run("--save /dev/null"), Error, device);
+  },
+);
+
+testFiles(
+  "--save tries the file first, and leaves everything as it was",
+  async (folder) => {
+    const names = () =>
+      [...Deno.readDirSync(folder)].map((entry) => entry.name);
+    await run(`--save ${folder}/run.json`);
+    assertEquals(names(), []);
+    const text = JSON.stringify(capture(await run("--embd 4")));
+    await Deno.writeTextFile(`${folder}/run.json`, text);
+    await run(`--save ${folder}/run.json`);
+    assertEquals(names(), ["run.json"]);
+    assertEquals(await Deno.readTextFile(`${folder}/run.json`), text);
   },
 );
 
@@ -143,23 +170,27 @@ testFiles(
   "--load goes on with what was saved; flags cannot change what it is",
   async (folder) => {
     const path = `${folder}/run.json`;
-    const { model } = await run("--seed 5 --batch 2 --embd 8");
+    const first = await run(
+      "--seed 5 --batch 2 --embd 8 --samples 3 --temperature 2 --prefix al",
+    );
+    const { model } = first;
     model.random.gauss(0, 1);
-    const text = JSON.stringify(capture(model, 5n));
+    const text = JSON.stringify(capture(first));
     await Deno.writeTextFile(path, text);
     const names = `${folder}/names.txt`;
     await Deno.writeTextFile(names, model.docs.toReversed().join("\n"));
 
     for (const flags of ["", " --seed 5 --embd 8", ` --names ${names}`]) {
       const loaded = await run(`--load ${path}${flags}`);
-      assertEquals(JSON.stringify(capture(loaded.model, loaded.seed)), text);
+      assertEquals(JSON.stringify(capture(loaded)), text);
     }
-    const changed = await run(`--load ${path} --steps 40 --lr 0.5 --seed 6`);
-    assertEquals([changed.model.steps, changed.model.lr], [40, 0.5]);
-    assertEquals(
-      changed.model.random.random() === model.random.random(),
-      false,
+    const changed = await run(
+      `--load ${path} --steps 40 --lr 0.5 --seed 6 --samples 1 --prefix bo`,
     );
+    assertEquals([changed.model.steps, changed.model.lr], [40, 0.5]);
+    assertEquals([changed.samples, changed.temperature], [1, 2]);
+    assertEquals(changed.prefix, "bo");
+    assertNotEquals(changed.model.random.random(), model.random.random());
 
     await Deno.writeTextFile(names, "ada");
     const cases = [
@@ -178,5 +209,7 @@ testFiles(
       Error,
       `Cannot load ${path}: it has done 9 steps already`,
     );
+    await Deno.writeTextFile(path, text.replace('"embd":8', '"embd":80000'));
+    await assertRejects(() => run(`--load ${path}`), Error, "million Values");
   },
 );

@@ -136,7 +136,7 @@ export class PythonRandom {
   ): T[] {
     if (weights.length !== population.length) {
       throw new RangeError(
-        `Cannot choose from ${population.length} items with ${weights.length} weights`,
+        `Cannot choose from ${population.length} items by ${weights.length} weight(s)`,
       );
     }
     let total = 0;
@@ -167,10 +167,11 @@ export class PythonRandom {
    * @throws {RangeError} if it is not the state of an MT19937
    */
   restore(state: RandomState): void {
-    const { words, used, nextGauss } = state;
+    const { words, used, nextGauss } = state ?? {};
+    const isWord = (word: unknown) => Number(word) >>> 0 === word;
     if (
-      words?.length !== N || !Number.isInteger(used) || used < 0 || used > N ||
-      words.some((word) => word !== word >>> 0) ||
+      !Array.isArray(words) || words.length !== N || !words.every(isWord) ||
+      !Number.isInteger(used) || used < 0 || used > N ||
       !(nextGauss === null || Number.isFinite(nextGauss))
     ) {
       throw new RangeError(

@@ -114,12 +114,14 @@ Deno.test("getrandbits() goes on as CPython after 624 words", () => {
   );
 });
 
-Deno.test("randrange() draws the 53 bits of a large stop as CPython does", () => {
-  // r = random.Random(5); r.randrange(2**53 - 1), twice; then r.randrange(1)
+Deno.test("randrange() draws as many bits as the stop has, as CPython does", () => {
+  // r = random.Random(5); r.randrange(2**53 - 1), twice; five r.randrange(16);
+  // r.randrange(1); r.getrandbits(32)
   const r = new PythonRandom(5);
   assertEquals(r.randrange(2 ** 53 - 1), 2300846720580677);
   assertEquals(r.randrange(2 ** 53 - 1), 3229401980715161);
-  assertEquals(r.randrange(1), 0);
+  assertEquals(times(5, () => r.randrange(16)), [0, 14, 7, 1, 5]);
+  assertEquals([r.randrange(1), r.getrandbits(32)], [0, 1596840319]);
 });
 
 Deno.test("restore() goes on where the state was taken, between two gausses", () => {
@@ -188,7 +190,7 @@ const ERRORS: [
   [
     "choices() with a weight too few",
     (r) => r.choices([1, 2], [1]),
-    "Cannot choose from 2 items with 1 weights",
+    "Cannot choose from 2 items by 1 weight(s)",
   ],
   [
     "choices() with no weight at all",
@@ -200,14 +202,33 @@ const ERRORS: [
     (r) => r.choices([1, 2], [1, NaN]),
     "Cannot choose with weights that add up to NaN",
   ],
-  [
-    "restore() of a state that is too short",
-    (r) => r.restore({ words: [1, 2], used: 0, nextGauss: null }),
-    "Cannot restore: this is not the state of a 624-word generator",
-  ],
 ];
 for (const [name, run, message] of ERRORS) {
   Deno.test(`${name} is an error`, () => {
     assertThrows(() => run(new PythonRandom(0)), RangeError, message);
+  });
+}
+
+const { words } = new PythonRandom(0).state;
+const good = { words, used: 624, nextGauss: null };
+const STATES: [name: string, state: unknown][] = [
+  ["nothing", undefined],
+  ["too few words", { ...good, words: [1, 2] }],
+  ["words that are a text", { ...good, words: "a".repeat(624) }],
+  ["a word of 33 bits", { ...good, words: words.with(5, 2 ** 32) }],
+  ["a word below 0", { ...good, words: words.with(5, -1) }],
+  ["more used than there are", { ...good, used: 625 }],
+  ["half a word used", { ...good, used: 0.5 }],
+  ["a gauss that is no number", { ...good, nextGauss: NaN }],
+];
+for (const [name, state] of STATES) {
+  Deno.test(`restore() of ${name} is an error, and changes nothing`, () => {
+    const r = new PythonRandom(42);
+    assertThrows(
+      () => r.restore(state as typeof good),
+      RangeError,
+      "Cannot restore: this is not the state of a 624-word generator",
+    );
+    assertEquals(r.random(), 0.6394267984578837);
   });
 }

@@ -14,7 +14,7 @@
  */
 import { capture, writeWhole } from "./checkpoint.ts";
 import { describe, Probe } from "./inspect.ts";
-import { accumulate, type Model, sample, update } from "./microgpt.ts";
+import { loss, type Model, noGrad, sample, train } from "./microgpt.ts";
 import { HELP, parseOptions, USAGE } from "./options.ts";
 import { prepare, type Run } from "./prepare.ts";
 
@@ -37,48 +37,45 @@ export interface World {
 export class Interrupted extends Error {}
 
 /**
- * Trains to the last step, then prints samples.
+ * Trains to the last step, and saves.
  * @throws {RangeError} if the loss or a parameter is no finite number any more
  * @throws {Interrupted} if the world stopped it
  */
-export async function train(run: Run, world: World): Promise<void> {
-  const { model, save } = run;
+export async function learn(run: Run, world: World): Promise<void> {
+  const { model, save, inspect } = run;
   world.print(`Number of docs: ${model.docs.length}`);
   world.print(`Vocab size: ${model.chars.length + 1}`);
   world.print(`Number of parameters: ${model.params.length}`);
-  const probe = run.inspect === undefined
-    ? undefined
-    : new Probe(model, run.inspect);
+  const probe = inspect === undefined ? undefined : new Probe(model, inspect);
   const pace = new Pace(model, world.now());
   let saved = world.now();
-  while (model.step < model.steps) {
-    pace.count();
-    const loss = accumulate(model, (doc) => probe?.see(doc));
-    keepFinite(Number.isFinite(loss), model, `the loss is ${loss}`);
-    const report = probe ? probe.update() : update(model);
-    const sound = model.params.every((p) => Number.isFinite(p.data));
-    keepFinite(sound, model, "a parameter is not finite");
+  for (const mean of train(model, probe?.watch)) {
+    checkFinite(model, mean);
     world.progress("");
-    world.print(`Step ${model.step}/${model.steps}, Loss: ${loss.toFixed(4)}`);
-    if (report) describe(report).forEach(world.print);
-    world.progress(pace.report(loss, world.now()));
-    if (save === undefined) continue;
+    world.print(`Step ${model.step}/${model.steps}, Loss: ${mean.toFixed(4)}`);
+    if (probe) describe(probe.report()).forEach(world.print);
+    world.progress(pace.report(mean, world.now()));
+    if (save === undefined || model.step === model.steps) continue;
     await new Promise((resolve) => setTimeout(resolve)); // lets a signal in
-    if (world.stopped() && model.step < model.steps) {
-      await keep(run, save);
-      throw new Interrupted(
-        `Stopped after step ${model.step} of ${model.steps}; go on with --load ${save}`,
-      );
-    }
-    if (world.now() - saved < SAVE_EVERY) continue;
+    const stopped = world.stopped();
+    if (!stopped && world.now() - saved < SAVE_EVERY) continue;
     await keep(run, save);
     saved = world.now();
+    if (!stopped) continue;
+    throw new Interrupted(
+      `Stopped after step ${model.step} of ${model.steps}; go on with --load ${save}`,
+    );
   }
   world.progress("");
+  checkFinite(model, lossAhead(model));
   if (save !== undefined) await keep(run, save);
+}
+
+/** Prints the texts that the run is to write in the end. */
+export function write(run: Run, world: World): void {
   world.print("\nGenerated names:");
   for (let i = 0; i < run.samples; i++) {
-    world.print(sample(model, run.temperature, run.prefix));
+    world.print(sample(run.model, run.temperature, run.prefix));
   }
 }
 
@@ -89,16 +86,12 @@ class Pace {
   constructor(readonly model: Model, readonly start: number) {
     this.#first = model.step;
   }
-  /** Counts the tokens of the step to come. */
-  count(): void {
-    const { docs, step, batch, block } = this.model;
-    for (let i = 0; i < batch; i++) {
-      const { length } = docs[(step * batch + i) % docs.length];
-      this.#tokens += Math.min(length + 1, block);
-    }
-  }
+  /** To be called after each step. */
   report(loss: number, now: number): string {
-    const { step, steps } = this.model;
+    const { docs, step, steps, batch, block } = this.model;
+    for (let i = (step - 1) * batch; i < step * batch; i++) {
+      this.#tokens += Math.min(docs[i % docs.length].length + 1, block);
+    }
     const seconds = (now - this.start) / 1000;
     const left = seconds / (step - this.#first) * (steps - step);
     const rate = Math.round(this.#tokens / seconds);
@@ -107,17 +100,26 @@ class Pace {
   }
 }
 
-function keepFinite(fact: boolean, model: Model, otherwise: string): void {
-  if (fact) return;
-  const { step, steps, lr } = model;
+/** @throws {RangeError} if the loss or a parameter is not finite any more */
+function checkFinite({ params, step, steps, lr }: Model, mean: number): void {
+  const sound = params.every((p) => Number.isFinite(p.data));
+  if (sound && Number.isFinite(mean)) return;
   throw new RangeError(
-    `Training diverged near step ${step} of ${steps}, ${otherwise}: lower --lr, now ${lr}`,
+    `Training diverged at step ${step} of ${steps}, where the loss is ${mean}: lower --lr, now ${lr}`,
   );
 }
 
-async function keep({ model, seed }: Run, path: string): Promise<void> {
+/** The loss of the text to come: a number, if the model can still be used. */
+function lossAhead(model: Model): number {
+  using _ = noGrad();
+  return loss(model, model.docs[model.step * model.batch % model.docs.length])
+    .data;
+}
+
+async function keep(run: Run, path: string): Promise<void> {
+  checkFinite(run.model, lossAhead(run.model));
   try {
-    await writeWhole(path, JSON.stringify(capture(model, seed)));
+    await writeWhole(path, JSON.stringify(capture(run)));
   } catch (error) {
     throw new Error(`Cannot save to ${path}: ${(error as Error).message}`);
   }
@@ -126,21 +128,22 @@ async function keep({ model, seed }: Run, path: string): Promise<void> {
 /** The program. Exits with 2 if it cannot begin, 1 if it fails, 130 on Ctrl-C. */
 export async function main(args = Deno.args): Promise<void> {
   const options = await orExit(2, () => parseOptions(args), USAGE);
-  if (options.help) return console.log(HELP);
+  if (options.help) return await orExit(1, () => console.log(HELP));
   const run = await orExit(2, () => prepare(options));
   let interrupted = false;
   const interrupt = () => {
     interrupted = true;
   };
-  if (run.save !== undefined) Deno.addSignalListener("SIGINT", interrupt);
   const world: World = {
     print: (line) => console.log(line),
     progress: Deno.stderr.isTerminal() ? showProgress : () => {},
     now: () => performance.now(),
     stopped: () => interrupted,
   };
-  await orExit(1, () => train(run, world));
-  Deno.removeSignalListener("SIGINT", interrupt);
+  if (run.save !== undefined) Deno.addSignalListener("SIGINT", interrupt);
+  await orExit(1, () => learn(run, world));
+  if (run.save !== undefined) Deno.removeSignalListener("SIGINT", interrupt);
+  await orExit(1, () => write(run, world));
 }
 
 function showProgress(line: string): void {

@@ -4,23 +4,26 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { accumulate, update } from "./microgpt.ts";
+import * as microgpt from "./microgpt.ts";
 import { parseOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
-import { Interrupted, train, type World } from "./train.ts";
+import { Interrupted, learn, type World, write } from "./train.ts";
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** Runs a command line in a world of its own; returns its lines. */
 async function lines(args: string[], world: Partial<World> = {}) {
   const printed: string[] = [];
-  await train(await prepare(parseOptions(args)), {
+  const run = await prepare(parseOptions(args));
+  const whole: World = {
     print: (line) => printed.push(line),
     progress: () => {},
     now: () => 0,
     stopped: () => false,
     ...world,
-  });
+  };
+  await learn(run, whole);
+  write(run, whole);
   return printed;
 }
 
@@ -61,29 +64,27 @@ maa
 ve
 xra`;
 
-Deno.test("train() prints what the reference program prints in CPython", async () => {
+Deno.test("learn() prints what the reference program prints in CPython", async () => {
   assertEquals((await lines([])).join("\n"), REFERENCE);
 });
 
-Deno.test("train() prints the loss of a step before its update, not after", async () => {
+Deno.test("learn() prints the loss of a step before its update, not after", async () => {
   const args = "--steps 2 --batch 1 --samples 0".split(" ");
   const { model } = await prepare(parseOptions(args));
-  const first = accumulate(model).toFixed(4);
-  update(model);
-  const second = accumulate(model).toFixed(4);
+  const [first, second] = [...microgpt.train(model)];
   assertEquals((await lines(args)).slice(3, 5), [
-    `Step 1/2, Loss: ${first}`,
-    `Step 2/2, Loss: ${second}`,
+    `Step 1/2, Loss: ${first.toFixed(4)}`,
+    `Step 2/2, Loss: ${second.toFixed(4)}`,
   ]);
 });
 
-Deno.test("train() of no step samples from the weights as they were drawn", async () => {
+Deno.test("learn() of no step samples from the weights as they were drawn", async () => {
   const printed = await lines("--steps 0 --samples 2 --block 4".split(" "));
   assertEquals(printed.length, 3 + 1 + 2);
   assertEquals(printed[3], "\nGenerated names:");
 });
 
-Deno.test("train() begins every text with the prefix", async () => {
+Deno.test("write() begins every text with the prefix", async () => {
   const printed = await lines("--steps 1 --batch 1 --prefix har".split(" "));
   assertEquals(
     printed.slice(-10).every((text) => text.startsWith("har")),
@@ -91,7 +92,7 @@ Deno.test("train() begins every text with the prefix", async () => {
   );
 });
 
-Deno.test("train() reports step, loss, tokens a second and the time left", async () => {
+Deno.test("learn() reports step, loss, tokens a second and the time left", async () => {
   const shown: string[] = [];
   const args = "--steps 3 --batch 1 --samples 0 --block 4".split(" ");
   let clock = 0;
@@ -107,11 +108,39 @@ Deno.test("train() reports step, loss, tokens a second and the time left", async
   assertEquals(shown.at(-1), "");
 });
 
-Deno.test("train() ends when it diverges, before the next step", async () => {
+Deno.test("learn() prints what --inspect asked for below each step", async () => {
+  const args = "--steps 2 --batch 1 --samples 0 --inspect lm_head[0][0]";
+  const printed = (await lines(args.split(" "))).slice(3, -1);
+  const kinds = printed.map((line) => /^ *[A-Za-z]+/.exec(line)?.[0].trim());
+  const step = ["Step", "lm", "gradient", "from", "moments", "update"];
+  assertEquals(kinds, [...step, ...step]);
+});
+
+Deno.test("write() draws at the temperature asked for", async () => {
+  const plan = "--steps 0 --samples 20 --block 8".split(" ");
+  const [cold, hot] = await Promise.all(
+    ["0", "9"].map((temperature) =>
+      lines([...plan, "--temperature", temperature])
+    ),
+  );
+  assertEquals(new Set(cold.slice(4)).size, 1);
+  assertEquals(new Set(hot.slice(4)).size > 10, true);
+});
+
+Deno.test("learn() ends when the loss is no number, before it is printed", async () => {
+  const args = "--recipe karpathy --steps 20 --lr 1e5".split(" ");
+  const printed: string[] = [];
+  const print = (line: string) => printed.push(line);
+  const error = await assertRejects(() => lines(args, { print }), RangeError);
+  assertStringIncludes(error.message, "where the loss is Infinity: lower --lr");
+  assertEquals(printed.some((line) => /NaN|Infinity/.test(line)), false);
+});
+
+Deno.test("learn() ends when it diverges, before the next step", async () => {
   await assertRejects(
     () => lines("--steps 9 --batch 1 --lr 1e300".split(" ")),
     RangeError,
-    "Training diverged near step 2 of 9, a parameter is not finite: lower --lr, now 1e+300",
+    "Training diverged at step 2 of 9, where the loss is ",
   );
 });
 
@@ -146,10 +175,9 @@ testMakemore(
     2.814187906748617, 2.8311957256508555, 2.6414440970831246, 2.675197222778226,
   ];
     const { model } = await prepare(parseOptions(["--names", path]));
-    for (const expected of golden) {
-      assertAlmostEquals(accumulate(model), expected, 1e-9 * expected);
-      update(model);
-    }
+    [...microgpt.train(model)].forEach((mean, i) =>
+      assertAlmostEquals(mean, golden[i], 1e-9 * golden[i])
+    );
   },
 );
 
@@ -227,16 +255,16 @@ testProgram(
       "Usage: deno run microgpt.ts [--flag value]...; --help lists the flags";
     const cases: [line: string, code: number, stderr: string][] = [
       ["microgpt.ts --foo", 2, `Unknown argument --foo\n${usage}\n`],
-      ["microgpt.ts --heads 3", 2, "Cannot split width 16 into 3 heads\n"],
+      ["microgpt.ts --heads 3", 2, "Cannot split 16 into 3 heads\n"],
       [
         "microgpt.ts --names a.txt",
         2,
         'Cannot read names from a.txt: Requires read access to "a.txt", run again with the --allow-read flag\n',
       ],
       [
-        "microgpt.ts --batch 1 --steps 3 --lr 1e300",
+        "microgpt.ts --batch 1 --steps 3 --lr 1e150",
         1,
-        "Training diverged near step 2 of 3, a parameter is not finite: lower --lr, now 1e+300\n",
+        "Training diverged at step 2 of 3, where the loss is NaN: lower --lr, now 1e+150\n",
       ],
     ];
     for (const [line, code, stderr] of cases) {
@@ -269,13 +297,11 @@ testProgram(
     const rest = await lines([
       "--load",
       path,
-      "--samples",
-      "3",
       "--save",
       path,
     ]);
     assertEquals([...printed, ...rest.slice(3)], whole);
-    const again = await lines(["--load", path, "--samples", "3"]);
+    const again = await lines(["--load", path]);
     assertEquals(again.slice(-3), whole.slice(-3));
     const files = [...Deno.readDirSync(folder)].map((entry) => entry.name);
     assertEquals(files, ["run.json"]);
