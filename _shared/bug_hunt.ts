@@ -11,6 +11,7 @@
  * @module
  */
 import { cp } from "node:fs/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** A mistake that people make, as an edit of the right script. */
 export interface Bug {
@@ -54,8 +55,8 @@ export async function readBugs(root: string): Promise<Map<string, Bug[]>> {
   for (const { name } of folders.sort((a, b) => a.name < b.name ? -1 : 1)) {
     const files = [...Deno.readDirSync(`${root}/${name}`)];
     if (!files.some((file) => file.name === "bugs.ts")) continue;
-    const url = new URL(`file://${root}/${name}/bugs.ts`);
-    chapters.set(name, (await import(url.href)).bugs);
+    const url = pathToFileURL(`${root}/${name}/bugs.ts`).href;
+    chapters.set(name, (await import(url)).bugs);
   }
   return chapters;
 }
@@ -105,6 +106,7 @@ async function check(
   const copy = await Deno.makeTempDir({ prefix: "bug_hunt_" });
   try {
     await cp(folder, copy, { recursive: true });
+    await copySanitizers(copy);
     if (bug) {
       const script = await Deno.readTextFile(`${copy}/${file}`);
       await Deno.writeTextFile(`${copy}/${file}`, applyBug(script, bug));
@@ -125,6 +127,14 @@ async function check(
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
+}
+
+/** Lets the copy's tests notice what they leak, as those of the workshop do. */
+async function copySanitizers(copy: string): Promise<void> {
+  const path = `${copy}/deno.json`;
+  const config = JSON.parse(await Deno.readTextFile(path));
+  config.test = { sanitizeOps: true, sanitizeResources: true };
+  await Deno.writeTextFile(path, JSON.stringify(config));
 }
 
 /** Runs the tests of one script, and counts them. */
@@ -152,7 +162,7 @@ async function runTests(folder: string, file: string) {
 }
 
 if (import.meta.main) {
-  const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+  const root = fileURLToPath(new URL("..", import.meta.url)).replace(/.$/, "");
   const filter = Deno.args[0] ?? "";
   const verdicts = await hunt(root, filter, ({ label, red, problem }) => {
     console.log(problem ? `FAILED ${label}: ${problem}` : label);

@@ -39,6 +39,10 @@ Deno.test({
         { red: [], problem: "survives 2 green tests" },
       ],
       [
+        bug({ name: "leaks", replace: "(setInterval(() => {}, 1), x * 2)" }),
+        { red: ["double() of 3 is 6", "double() of 1 is 2"] },
+      ],
+      [
         bug({ name: "is no program", replace: "x *" }),
         { red: [], problem: "its tests end without a verdict" },
       ],
@@ -51,6 +55,7 @@ Deno.test({
       await Deno.mkdir(`${root}/chapter`);
       const write = (name: string, text: string) =>
         Deno.writeTextFile(`${root}/chapter/${name}`, text);
+      await write("deno.json", "{}");
       await write("double.ts", "export const double = (x: number) => x * 2;");
       await write(
         "double_test.ts",

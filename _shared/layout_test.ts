@@ -10,12 +10,17 @@ const files: string[] = [];
 /** The chapters, in order. */
 const chapters: string[] = [];
 if (readable) {
-  for (const folder of Deno.readDirSync(ROOT)) {
-    if (!folder.isDirectory || !/^(\d\d_|_shared)/.test(folder.name)) continue;
-    if (folder.name !== "_shared") chapters.push(folder.name);
-    for (const { name } of Deno.readDirSync(new URL(folder.name, ROOT))) {
-      if (name.endsWith(".ts")) files.push(`${folder.name}/${name}`);
-    }
+  for (const { name, isDirectory } of Deno.readDirSync(ROOT)) {
+    if (!isDirectory || !/^(\d\d_|_shared)/.test(name)) continue;
+    if (name !== "_shared") chapters.push(name);
+    list(name);
+  }
+}
+function list(folder: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) list(path);
+    else if (name.endsWith(".ts")) files.push(path);
   }
 }
 chapters.sort();
@@ -61,11 +66,9 @@ each(
   scripts,
   (script) => {
     const [chapter, name] = script.split("/");
-    const rows = read(`${chapter}/README.md`).split("\n");
-    assert(
-      rows.some((row) => row.startsWith("|") && row.includes(`](${name})`)),
-      script,
-    );
+    const row = read(`${chapter}/README.md`).split("\n")
+      .find((row) => row.startsWith(`| [${name}](${name})`)) ?? "";
+    assert(/`deno run [^`]*`/.exec(row)?.[0].includes(name), script);
   },
 );
 
@@ -87,13 +90,22 @@ each(
   "no script and no test imports outside its folder",
   files.filter(inChapter),
   (file) => {
-    const allowed = /^(\.\/|@std\/|node:|fast-check$)/;
+    const [chapter] = file.split("/");
+    const text = read(file); // formatted, so each import ends its line
     for (
-      const [, from] of read(file).matchAll(/(?:from|import)[ (]+"([^"]+)"/g)
+      const [, from] of [
+        ...text.matchAll(/\bfrom "([^"]+)"(?: with \{.*\})?;$/gm),
+        ...text.matchAll(/\bimport\(?\s*["'`]([^"'`]+)/g),
+      ]
     ) {
-      const peer = file.endsWith("_bench.ts") &&
-        /^(npm:|\.\.\/_shared\/)/.test(from);
-      assert(allowed.test(from) || peer, `${file} imports ${from}`);
+      const bench = file.endsWith("_bench.ts");
+      const path = new URL(from, `file:///${file}`).pathname;
+      const inside = /^\.{1,2}\//.test(from)
+        ? path.startsWith(`/${chapter}/`) ||
+          bench && path.startsWith("/_shared/")
+        : /^(@std\/|node:|fast-check$)/.test(from) ||
+          bench && from.startsWith("npm:");
+      assert(inside, `${file} imports ${from}`);
     }
   },
 );
