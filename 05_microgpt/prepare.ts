@@ -113,9 +113,9 @@ const lines = (text: string) =>
 
 async function readText(source: string): Promise<string> {
   if (!/^https?:/i.test(source)) {
-    const { isFile, isDirectory } = await Deno.stat(source);
+    const { isFile, isFifo, isDirectory } = await Deno.stat(source);
     need(!isDirectory, "it is a folder");
-    need(isFile, "it is not a file"); // a device may never end
+    need(isFile || isFifo === true, "it is not a file"); // a device may not end
     return utf8(await Deno.readFile(source));
   }
   const response = await fetch(source);

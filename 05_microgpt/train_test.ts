@@ -1,4 +1,5 @@
 import {
+  assert,
   assertAlmostEquals,
   assertEquals,
   assertRejects,
@@ -355,5 +356,30 @@ testProgram(
         .exec(decode(stderr)) ?? [];
     const saved = JSON.parse(await Deno.readTextFile(`${folder}/run.json`));
     assertEquals(saved.step, Number(step));
+  },
+);
+
+testProgram(
+  "training keeps no graph of an earlier step in memory",
+  async (_, folder) => {
+    const url = (name: string) => new URL(name, import.meta.url).href;
+    const script = `
+      import { createModel, KARPATHY, train } from "${url("microgpt.ts")}";
+      import { PythonRandom } from "${url("python_random.ts")}";
+      const config = { ...KARPATHY, steps: 40 };
+      const docs = ["ada", "alan", "edsger", "grace", "john", "barbara"];
+      for (const _ of train(createModel(config, docs, new PythonRandom(1)))) {
+        globalThis.gc();
+        console.log(Deno.memoryUsage().heapUsed);
+      }`;
+    await Deno.writeTextFile(`${folder}/heap.js`, script);
+    const flags = ["--no-config", "--v8-flags=--expose-gc"];
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", ...flags, `${folder}/heap.js`],
+    }).output();
+    const bytes = decode(stdout).trim().split("\n").map(Number);
+    assertEquals(bytes.length, 40);
+    // The graph of one text takes some 10 MB.
+    assert(bytes[39] - bytes[4] < 1e6, `from ${bytes[4]} to ${bytes[39]}`);
   },
 );
