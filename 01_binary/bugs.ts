@@ -114,4 +114,43 @@ export const bugs = [
     replace: "const size = numerator;",
     hint: "What is −22n % 7n?",
   },
+  {
+    file: "merge_sort.ts",
+    name: "takes the right one of two equal items: unstable",
+    find: "compare(from[i], from[j]) <= 0",
+    replace: "compare(from[i], from[j]) < 0",
+    hint: "Which of two equal items came first?",
+  },
+  {
+    file: "merge_sort.ts",
+    name: "forgets what is left of the right piece",
+    find: "  while (j < end) to[k++] = from[j++];\n",
+    replace: "",
+    hint: "What if the left piece is used up first?",
+  },
+  {
+    file: "merge_sort.ts",
+    name: "sorts its input in place",
+    find: "let from = items.slice();",
+    replace: "let from = items as T[];",
+    hint: "Whose list is it?",
+  },
+  {
+    file: "merge_sort.ts",
+    name: "cuts pieces of a power of two, and so compares too often",
+    find: `      const right = Math.floor((piece - 1) * n / pieces);
+      const end = Math.floor(piece * n / pieces);`,
+    replace: `      let width = 1;
+      while (width * pieces < n) width *= 2;
+      const right = Math.min(n, (piece - 1) * width);
+      const end = Math.min(n, piece * width);`,
+    hint: "What does it cost to merge 4 items with 1?",
+  },
+  {
+    file: "merge_sort.ts",
+    name: "compares as text, like sort() without an argument",
+    find: "compare(from[i], from[j]) <= 0",
+    replace: "String(from[i]) <= String(from[j])",
+    hint: "Is 10 before 9?",
+  },
 ];
