@@ -139,7 +139,8 @@ export function restore(
   return { model, seed: BigInt(seed), samples, temperature, prefix };
 }
 
-function need(fact: boolean, otherwise: string): void {
+/** @throws {RangeError} with the other case as its message, unless it is a fact */
+export function need(fact: boolean, otherwise: string): void {
   if (!fact) throw new RangeError(otherwise);
 }
 

@@ -14,6 +14,7 @@
  */
 import {
   type Checkpoint,
+  need,
   restore,
   type Session,
   SIGNATURE,
@@ -46,7 +47,7 @@ export async function prepare(options: Options): Promise<Run> {
   const { inspect, save } = options;
   const { model, prefix } = session;
   await attempt(`begin with --prefix ${prefix}`, () => {
-    const tokens = encode(model, prefix).length + 1; // and the end token
+    const tokens = encode(model, prefix).length + 1;
     need(
       tokens <= model.block,
       `with the token that begins a text it has ${tokens}, --block is ${model.block}`,
@@ -77,7 +78,7 @@ async function goOn(options: Options, path: string): Promise<Session> {
   const { names, recipe, seed, config } = options;
   const docs = names === undefined ? undefined : await readDocs(names);
   return await attempt(`load ${path}`, async () => {
-    const state: Checkpoint = parse(await Deno.readTextFile(path));
+    const state: Checkpoint = parse(await readText(path));
     const session = restore(state, checkSize);
     const { model } = session;
     const { logEps, rmsEps } = recipe ? RECIPES[recipe].config : model;
@@ -180,10 +181,6 @@ async function tryToSave(path: string): Promise<void> {
     "it is there, and is not a checkpoint; name another file",
   );
   await writeWhole(path, text);
-}
-
-function need(fact: boolean, otherwise: string): void {
-  if (!fact) throw new RangeError(otherwise);
 }
 
 /** Runs `work`; what it throws becomes one line that begins with what was tried. */
