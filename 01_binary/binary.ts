@@ -64,7 +64,11 @@ export function fromBinary(text: string): number | bigint {
   }
   let n = 0n;
   for (const bit of bits) n = 2n * n + BigInt(bit);
-  if (sign) n = -n;
+  return narrow(sign ? -n : n);
+}
+
+/** A number where that is safe, and the bigint itself beyond. */
+function narrow(n: bigint): number | bigint {
   const safe = -(2n ** 53n) < n && n < 2n ** 53n;
   return safe ? Number(n) : n;
 }
@@ -96,8 +100,7 @@ export function fromTwosComplement(bits: string): number | bigint {
   }
   const n = BigInt(fromBinary(bits));
   const negative = bits.startsWith("1");
-  const value = negative ? n - 2n ** BigInt(bits.length) : n;
-  return fromBinary(toBinary(value)); // a number where it is safe
+  return narrow(negative ? n - 2n ** BigInt(bits.length) : n);
 }
 
 /**
@@ -116,19 +119,26 @@ export function explain(text: string, width?: number): string[] {
   }
   const whole = /^[+-]?\d+$/.test(text);
   if (whole) return explainInteger(BigInt(text.replace("+", "")), width);
-  const [, sign, digits, decimals = "", denominator] =
-    /^([+-]?)(\d+)(?:\.(\d+)|\/(\d+))$/.exec(text) ?? [];
-  if (digits === undefined) {
-    throw new SyntaxError(
-      `Cannot read "${text}" as a number: needs one like 13, -13, 0.1, 5/6, 0b1101`,
-    );
+  const decimal = /^[+-]?\d+\.(\d+)$/.exec(text);
+  if (decimal) {
+    const digits = BigInt(text.replace(/[+.]/g, ""));
+    const bits = fractionToBinary(digits, 10n ** BigInt(decimal[1].length));
+    return [`${text} = ${bits}`, ...explainFloat(Number(text))];
   }
-  const numerator = BigInt(digits + decimals) * (sign === "-" ? -1n : 1n);
-  const divisor = BigInt(denominator ?? 10n ** BigInt(decimals.length));
-  return [
-    `${text} = ${fractionToBinary(numerator, divisor)}`,
-    ...explainFloat(Number(numerator) / Number(divisor)),
-  ];
+  const ratio = /^[+]?(-?\d+)\/(\d+)$/.exec(text);
+  if (ratio) {
+    const [n, d] = ratio.slice(1).map(BigInt);
+    if (n > 2n ** 53n || n < -(2n ** 53n) || d > 2n ** 53n) {
+      throw new RangeError(
+        `Cannot show ${text} as a float: neither part may be beyond 2^53`,
+      );
+    }
+    const bits = fractionToBinary(n, d);
+    return [`${text} = ${bits}`, ...explainFloat(Number(n) / Number(d))];
+  }
+  throw new SyntaxError(
+    `Cannot read "${text}" as a number: needs one like 13, -13, 0.1, 5/6, 0b1101`,
+  );
 }
 
 function explainInteger(n: number | bigint, width?: number): string[] {

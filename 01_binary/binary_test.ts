@@ -120,6 +120,17 @@ for (const [text, line] of FIRST_LINES) {
   });
 }
 
+Deno.test("explain() of a long decimal is about the nearest double, rounded once", () => {
+  // python3: 0.6249979066121302517, and float(6249979066121302517) / 1e19 beside it
+  const text = "0.6249979066121302517";
+  const line = explain(text).find((line) => line.startsWith("     = "));
+  assertEquals(Number(line?.slice(7)), 0.6249979066121303);
+  assertEquals(
+    explain("3.14159265358979")[0].slice(0, 30),
+    "3.14159265358979 = 11.00100100",
+  );
+});
+
 Deno.test("explain() takes as many bits as a number needs, in eights", () => {
   for (
     const [text, width] of [["127", 8], ["128", 16], ["-128", 8], ["-129", 16]]
@@ -184,6 +195,12 @@ const ERRORS: [
     'Cannot read "ten" as a number: needs one like 13, -13, 0.1, 5/6, 0b1101',
   ],
   ["explain() of 1/0", () => explain("1/0"), RangeError, "Cannot divide by 0"],
+  [
+    "explain() of a fraction beyond what a double holds",
+    () => explain("1/9007199254740993"),
+    RangeError,
+    "Cannot show 1/9007199254740993 as a float: neither part may be beyond 2^53",
+  ],
   ["explain() in half a bit", () => explain("1", 0.5), RangeError, "0.5 bits"],
 ];
 for (const [name, run, error, message] of ERRORS) {

@@ -6,7 +6,7 @@
  * fraction n/d every rest is one of 0 to d − 1, so one must come back, and from
  * there the bits repeat: 1/10 is 0.0(0011). It ends only if d is a power of two.
  *
- * Time and space O(d) bits at most.
+ * Time and space O(d) bits, or as many as are asked for.
  * Trap: starting from the double 0.1, which is another number.
  * Run: `deno run fraction_bits.ts`
  * @module
@@ -16,11 +16,14 @@ import { toBinary } from "./binary.ts";
 /**
  * Writes a fraction in binary, exactly: the bits that repeat are in brackets.
  * @example 1/10 is 0.0(0011)
+ * @param most how many bits after the point to write; if by then they neither end
+ * nor repeat, the last character is …
  * @throws {RangeError} if the denominator is not above 0
  */
 export function fractionToBinary(
   numerator: bigint,
   denominator: bigint,
+  most = 1100, // enough for all that a double holds
 ): string {
   if (denominator <= 0n) {
     throw new RangeError(`Cannot divide by ${denominator}: needs one above 0`);
@@ -30,7 +33,7 @@ export function fractionToBinary(
   let rest = size % denominator;
   const seen = new Map<bigint, number>(); // where each rest came up first
   let bits = "";
-  while (rest > 0n && !seen.has(rest)) {
+  while (rest > 0n && !seen.has(rest) && bits.length < most) {
     seen.set(rest, bits.length);
     rest *= 2n;
     bits += rest / denominator;
@@ -39,7 +42,7 @@ export function fractionToBinary(
   const start = seen.get(rest);
   if (start !== undefined) {
     bits = `${bits.slice(0, start)}(${bits.slice(start)})`;
-  }
+  } else if (rest > 0n) bits += "…";
   return sign + toBinary(size / denominator) + (bits && `.${bits}`);
 }
 

@@ -17,6 +17,16 @@ for (const [n, d, text] of GOLDEN) {
   });
 }
 
+Deno.test("fractionToBinary() breaks off what repeats too late, and says so", () => {
+  assertEquals(fractionToBinary(1n, 11n, 10), "0.(0001011101)"); // just in time
+  assertEquals(fractionToBinary(1n, 11n, 9), "0.000101110…");
+  assertEquals(fractionToBinary(5n, 8n, 3), "0.101");
+  // Its bits repeat after 4 · 5^13, which is more than memory holds.
+  const pi = fractionToBinary(314159265358979n, 10n ** 14n);
+  assertEquals(pi.slice(0, 13), "11.0010010000"); // python3: bin(int(math.pi * 2**10))
+  assertEquals([pi.length, pi.at(-1)], [3 + 1100 + 1, "…"]);
+});
+
 /** Adds up the bits, the repeating ones as a geometric series: [n, d]. */
 function value(text: string): [bigint, bigint] {
   const [, whole, fixed = "", period = ""] =
