@@ -393,8 +393,8 @@ export const bugs = [
   {
     file: "train.ts",
     name: "stops without saving",
-    find: "    await keep(run, save);\n    saved",
-    replace: "    if (!stopped) await keep(run, save);\n    saved",
+    find: "    await settle(run);\n    saved",
+    replace: "    if (!stopped) await settle(run);\n    saved",
     hint: "What is there to go on with after Ctrl-C?",
   },
 ];

@@ -160,8 +160,8 @@ export function checkSize(config: Config, docs: readonly string[]): void {
 }
 
 /**
- * Does all that saving needs, and leaves everything as it was. A file that is
- * there already must be a checkpoint, so that no other is lost by a slip.
+ * Does all that saving needs, and leaves in the file what was in it. A file that
+ * is there already must be a checkpoint, so that no other is lost by a slip.
  */
 async function tryToSave(path: string): Promise<void> {
   const there = await Deno.stat(path).catch((error) => {

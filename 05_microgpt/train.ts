@@ -59,7 +59,7 @@ export async function learn(run: Run, world: World): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve)); // lets a signal in
     const stopped = world.stopped();
     if (!stopped && world.now() - saved < SAVE_EVERY) continue;
-    await keep(run, save);
+    await settle(run);
     saved = world.now();
     if (!stopped) continue;
     throw new Interrupted(
@@ -67,8 +67,7 @@ export async function learn(run: Run, world: World): Promise<void> {
     );
   }
   world.progress("");
-  checkFinite(model, lossAhead(model));
-  if (save !== undefined) await keep(run, save);
+  await settle(run);
 }
 
 /** Prints the texts that the run is to write in the end. */
@@ -116,8 +115,11 @@ function lossAhead(model: Model): number {
     .data;
 }
 
-async function keep(run: Run, path: string): Promise<void> {
+/** Sees that the model can be used, and saves the run if that was asked for. */
+async function settle(run: Run): Promise<void> {
   checkFinite(run.model, lossAhead(run.model));
+  const { save: path } = run;
+  if (path === undefined) return;
   try {
     await writeWhole(path, JSON.stringify(capture(run)));
   } catch (error) {

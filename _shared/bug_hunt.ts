@@ -162,7 +162,7 @@ async function runTests(folder: string, file: string) {
 }
 
 if (import.meta.main) {
-  const root = fileURLToPath(new URL("..", import.meta.url)).replace(/.$/, "");
+  const root = fileURLToPath(new URL("..", import.meta.url));
   const filter = Deno.args[0] ?? "";
   const verdicts = await hunt(root, filter, ({ label, red, problem }) => {
     console.log(problem ? `FAILED ${label}: ${problem}` : label);
