@@ -41,32 +41,39 @@ export class LineEditor {
   next(): Event | undefined {
     for (let key = this.#keys.shift(); key; key = this.#keys.shift()) {
       const event = this.#isEscaped(key) ? undefined : this.#press(key);
-      if (event === undefined) continue;
-      this.text = "";
-      return event;
+      if (event !== undefined) return event;
     }
   }
 
-  /** ESC [ or ESC O, then up to a letter or ~. */
+  /** Empties the line. @returns what stood there */
+  take(): string {
+    const { text } = this;
+    this.text = "";
+    return text;
+  }
+
+  /** ESC [ or ESC O, then parameters, then a letter or ~; broken off by Ctrl. */
   #isEscaped(key: string): boolean {
     const before = this.#escape;
-    if (before === "start" && /[[O]/.test(key)) this.#escape = "sequence";
-    else if (before === "sequence" && !/[@-~]/.test(key)) return true;
-    else this.#escape = key === "\x1b" ? "start" : "";
-    return this.#escape !== "" || before === "sequence";
+    if (key === "\x1b") this.#escape = "start";
+    else if (before === "start" && /[[O]/.test(key)) this.#escape = "sequence";
+    else if (before !== "sequence" || !/[ -?]/.test(key)) this.#escape = "";
+    return this.#escape !== "" || before === "sequence" && /[@-~]/.test(key);
   }
 
   #press(key: string): Event | undefined {
     const second = key === "\n" && this.#afterReturn; // of \r\n
     this.#afterReturn = key === "\r";
     if (second) return;
-    if (key === "\r" || key === "\n") return { kind: "line", text: this.text };
+    if (key === "\r" || key === "\n") {
+      return { kind: "line", text: this.take() };
+    }
     if (key === "\x03") return { kind: "interrupt" };
     if (key === "\x04" && this.text === "") return { kind: "end" };
     if (key === "\x7f" || key === "\b") {
       this.text = [...this.text].slice(0, -1).join("");
     } else if (key === "\x15") {
-      this.text = "";
+      this.take();
     } else if (!/[\p{C}\p{M}]/u.test(key) && this.text.length < LONGEST) {
       this.text += key;
     }
