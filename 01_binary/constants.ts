@@ -55,7 +55,7 @@ export interface Latency {
 }
 
 const DEAN = "Dean, keynote at LADIS 2009";
-const P4500 = "Intel SSD DC P4500, data sheet";
+const P4500 = "Lenovo, specification of the Intel SSD DC P4500";
 
 /** From the fastest to the slowest. */
 // deno-fmt-ignore
@@ -68,7 +68,6 @@ export const LATENCIES: readonly Latency[] = [
   { what: "main memory reference", seconds: 100e-9, year: 2009, source: DEAN },
   { what: "memory reference on a GPU, HBM", seconds: 400 / 1.755e9, year: 2023, source: "doi:10.1016/j.ultsonch.2023.106546, table 3, H100: 400 cycles" },
   { what: "compress 1 kB", seconds: 3e-6, year: 2009, source: DEAN },
-  { what: "switch to another process", seconds: 4.3e-6, year: 2010, source: "Sigoure, How long does it take to make a context switch? Intel 5150" },
   { what: "send 2 kB over 1 Gb/s", seconds: 20e-6, year: 2009, source: DEAN },
   { what: "read 4 kB at random from an NVMe SSD", seconds: 85e-6, year: 2017, source: P4500 },
   { what: "read 1 MB in sequence from memory", seconds: 250e-6, year: 2009, source: DEAN },

@@ -61,7 +61,7 @@ Deno.test("LATENCIES grow from row to row, each with a source, all but light wit
     assert(seconds > 0 && source !== "", what);
     assertEquals(year === undefined, what.startsWith("light"), what);
   }
-  assertEquals(new Set(LATENCIES.map(({ what }) => what)).size, 18);
+  assertEquals(new Set(LATENCIES.map(({ what }) => what)).size, 17);
 });
 
 Deno.test("LATENCIES are those of Dean's talk of 2009, in ns", () => {
