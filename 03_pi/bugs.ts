@@ -112,8 +112,8 @@ export const bugs = [
   },
   {
     file: "generators.ts",
-    name: "jumps without stirring",
-    find: "sum[i] ^= this.words[i]);\n        this.#stir();",
+    name: "jumps without a step between the powers",
+    find: "sum[i] ^= this.words[i]);\n        this.#step();",
     replace: "sum[i] ^= this.words[i]);",
     hint: "Which power does the next bit stand for?",
   },
@@ -202,14 +202,7 @@ export const bugs = [
     hint: "Where is x after eight steps?",
   },
   {
-    file: "methods.ts",
-    name: "divides the variance of the parts by their number once",
-    find: "Math.sqrt(variance) / parts",
-    replace: "Math.sqrt(variance / parts)",
-    hint: "What is the variance of a sum, and what that of a mean?",
-  },
-  {
-    file: "methods.ts",
+    file: "intervals.ts",
     name: "takes p ± 1.96 errors for the interval, which one dart leaves empty",
     find: `  const middle = (p + z / 2) / (1 + z);
   const half = Math.sqrt(z * (p * (1 - p) + z / 4)) / (1 + z);`,
@@ -218,11 +211,25 @@ export const bugs = [
     hint: "What is p(1 − p) if the only dart is inside?",
   },
   {
-    file: "methods.ts",
+    file: "intervals.ts",
     name: "takes one standard error for the 95 % interval",
     find: "const Z_95 = 1.96;",
     replace: "const Z_95 = 1;",
     hint: "How often is a normal number within one standard deviation?",
+  },
+  {
+    file: "intervals.ts",
+    name: "takes 1.96 errors where the error is known from ten values",
+    find: "const T_95 = 2.262;",
+    replace: "const T_95 = 1.96;",
+    hint: "How sure is a variance of ten values?",
+  },
+  {
+    file: "intervals.ts",
+    name: "divides by n where the mean has taken one degree of freedom",
+    find: "squares / (n - 1) / n",
+    replace: "squares / n / n",
+    hint: "What is the variance of one value?",
   },
   {
     file: "methods.ts",
@@ -320,8 +327,8 @@ export const bugs = [
   {
     file: "dartboard.ts",
     name: "prints digits that are chance",
-    find: "Math.max(2, 1 - Math.floor(Math.log10(error)))",
-    replace: "6",
+    find: "value.toFixed(shown)",
+    replace: "value.toFixed(6)",
     hint: "Which digits of 3.08 ± 0.05 are known?",
   },
   {
@@ -334,8 +341,29 @@ export const bugs = [
   {
     file: "dartboard.ts",
     name: "loses what it has found when it is stopped",
-    find: "      world.print(row(tally.darts, ofTally(tally)));\n",
+    find: "      world.print(row(tally.darts, found));\n",
     replace: "",
     hint: "What does Ctrl-C leave on the screen?",
+  },
+  {
+    file: "dartboard.ts",
+    name: "writes into the old file, which is lost if that fails",
+    find: "await Deno.rename(part, target);",
+    replace: "await Deno.writeTextFile(target, text);",
+    hint: "What does someone see who reads it meanwhile?",
+  },
+  {
+    file: "dartboard.ts",
+    name: "puts a file in the place of a pipe or a device",
+    find: "if (there && !file?.isFile) return",
+    replace: "if (there && file?.isDirectory) return",
+    hint: "What is left of a pipe after a rename?",
+  },
+  {
+    file: "dartboard.ts",
+    name: "is deaf to Ctrl-C while it averages",
+    find: 'if (method === "darts") Deno.addSignalListener',
+    replace: "Deno.addSignalListener",
+    hint: "When does a listener hear in a loop that never waits?",
   },
 ];

@@ -3,25 +3,27 @@
  * Q. Show the estimate for more and more darts. How far can it be trusted?
  *
  * A. As far as its standard error says, which a run can compute from its own
- * hits: p is the share inside, and 4√(p(1 − p) / n) the error. Print the interval
- * that holds π 95 times in 100 beside the estimate; a digit beyond it is chance.
- * A long run says what it will cost, tells how it stands, and can be stopped
- * without losing what it has found.
+ * hits: p is the share inside, and 4√(p(1 − p) / n) the error. Print as many
+ * digits as that leaves, and beside them the interval that holds π 95 times in
+ * 100. A long run says what it will cost, tells how it stands, and Ctrl-C ends it
+ * with what it has found.
  *
- * Trap: comparing with π itself. In real use there is nothing to compare with.
+ * The last column, how far off it is, is what a real question does not have.
+ * Trap: six digits in print, of which two are known.
  * Left out: runs that go on from a file.
  * Run: `deno run dartboard.ts --darts 1e7`
  * @module
  */
-import { BLOCK, type Tally, throwDarts } from "./fast_darts.ts";
+import { BLOCK, CORES, type Tally, throwDarts } from "./fast_darts.ts";
 import { Xoshiro128 } from "./generators.ts";
-import { type Estimate, estimate, fromDarts, METHODS } from "./methods.ts";
+import { digits, type Estimate, fromDarts } from "./intervals.ts";
+import { estimate, METHODS } from "./methods.ts";
 import { HELP, type Options, parseOptions, USAGE } from "./options.ts";
 import { convergence, svgPicture, textPicture, throwSome } from "./pictures.ts";
 
-/** A rest of a run that takes longer is announced, in ms. */
+/** If what is left of a run will take longer than this, it is said, in ms. */
 const LONG = 30_000;
-/** How long a row must take before one can tell from it how long others will, in ms. */
+/** From a row that took less than this, nothing is foretold, in ms. */
 const TELLING = 50;
 /** How often the line below the table is renewed, in ms. */
 const REFRESH = 100;
@@ -50,25 +52,23 @@ export function sizes(n: number): number[] {
   return [...all, n];
 }
 
-/** A row of the table; without an estimate, its heading. */
-export function row(n: number, found?: Estimate): string {
-  if (!found) {
-    return "               n      estimate  std error" +
-      "         95 % interval          off by";
-  }
-  const { value, error, low, high } = found;
-  // As many digits as leave two of the error.
-  const known = error > 0 && error < Infinity;
-  const digits = known ? Math.max(2, 1 - Math.floor(Math.log10(error))) : 2;
-  const off = known ? ((value - Math.PI) / error).toFixed(1) : "?";
+export const HEADING =
+  "               n      estimate  std error           95 % interval  errors off";
+
+/** A row of the table. */
+export function row(n: number, { value, error, low, high }: Estimate): string {
+  const shown = digits(error);
+  const known = error > 0;
   return [
-    `n=${n.toLocaleString("en").padStart(14)}`,
-    value.toFixed(Math.max(6, digits)).padStart(13),
-    error.toPrecision(2).padStart(10),
-    `${low.toFixed(digits)} … ${high.toFixed(digits)}`.padStart(25),
-    `${off} std errors`.padStart(15),
+    `n=${count(n).padStart(14)}`,
+    value.toFixed(shown).padStart(13),
+    (known ? error.toPrecision(2) : "?").padStart(10),
+    `${low.toFixed(shown)} … ${high.toFixed(shown)}`.padStart(23),
+    (known ? ((value - Math.PI) / error).toFixed(1) : "?").padStart(11),
   ].join(" ");
 }
+
+const count = (n: number) => n.toLocaleString("en");
 
 /**
  * Prints the picture of 200 darts, and the table.
@@ -76,62 +76,60 @@ export function row(n: number, found?: Estimate): string {
  */
 export async function show(options: Options, world: World): Promise<void> {
   const { darts, seed, method } = options;
-  const { random } = new Xoshiro128(seed);
   if (method === "darts") {
+    const some = throwSome(Math.min(200, darts), new Xoshiro128(seed).random);
     world.print("● inside, ○ outside; the estimate after n darts");
-    textPicture(throwSome(Math.min(200, darts), random)).forEach(world.print);
+    textPicture(some).forEach(world.print);
   }
   world.print(`${METHODS[method].title}, seed ${seed}`);
-  world.print(row(0));
+  world.print(HEADING);
+  const rows = sizes(darts);
+  let rest = rows.reduce((a, b) => a + b, 0);
   let warned = false;
-  for (const [i, n] of sizes(darts).entries()) {
+  for (const n of rows) {
+    rest -= n;
     const start = world.now();
-    world.print(row(n, await find(n, options, world)));
+    world.print(row(n, await find(n, rest, options, world)));
     const time = world.now() - start;
-    const rest = sizes(darts).slice(i + 1).reduce((a, b) => a + b, 0);
     const left = time / n * rest;
     if (warned || time < TELLING || left < LONG) continue;
     warned = true;
-    world.warn(
-      `${darts.toLocaleString("en")} will take ${span(left)}; Ctrl-C stops`,
-    );
+    world.warn(`${count(darts)} will take ${span(left)}; Ctrl-C ends it`);
   }
 }
 
 /** The estimate of one row; every row starts from the same seed. */
 async function find(
   n: number,
-  { seed, method, workers }: Options,
+  rest: number,
+  { darts, seed, method, workers }: Options,
   world: World,
 ): Promise<Estimate> {
   if (method !== "darts" || n <= BLOCK) {
     return estimate(method, n, new Xoshiro128(seed).random);
   }
-  const cores = workers ?? navigator.hardwareConcurrency;
   const start = world.now();
   let shown = start;
   let tally: Tally = { darts: 0, inside: 0 };
-  for await (tally of throwDarts(n, seed, cores)) {
-    const now = world.now();
+  for await (tally of throwDarts(n, seed, workers ?? CORES)) {
+    const found = fromDarts(tally.inside / tally.darts, tally.darts);
     if (world.stopped()) {
       world.progress("");
-      world.print(row(tally.darts, ofTally(tally)));
+      world.print(row(tally.darts, found));
       throw new Interrupted(
-        `Stopped after ${tally.darts.toLocaleString("en")} of ${
-          n.toLocaleString("en")
-        } darts`,
+        `Stopped after ${count(tally.darts)} darts of ${count(darts)}`,
       );
     }
+    const now = world.now();
     if (now - shown < REFRESH) continue;
     shown = now;
-    const left = (now - start) / tally.darts * (n - tally.darts);
-    world.progress(`${row(tally.darts, ofTally(tally))}  ${span(left)} left`);
+    const left = (now - start) / tally.darts * (n - tally.darts + rest);
+    const pi = found.value.toFixed(digits(found.error));
+    world.progress(`${count(tally.darts)} darts: ${pi}, ${span(left)} left`);
   }
   world.progress("");
-  return ofTally(tally);
+  return fromDarts(tally.inside / tally.darts, tally.darts);
 }
-
-const ofTally = ({ darts, inside }: Tally) => fromDarts(inside / darts, darts);
 
 /** A time in ms, as one would say it. */
 export function span(ms: number): string {
@@ -145,52 +143,89 @@ export function span(ms: number): string {
   return `${Math.ceil(ms / size)} ${name}`;
 }
 
-/** Draws the picture to a file that is there whole, or as it was before. */
+/** Draws the first darts, and the estimate as far as one stream goes. */
 async function drawTo(path: string, { darts, seed }: Options): Promise<void> {
-  const { random } = new Xoshiro128(seed);
   const svg = svgPicture(
-    throwSome(Math.min(2000, darts), random),
+    throwSome(Math.min(2000, darts), new Xoshiro128(seed).random),
     convergence(Math.min(BLOCK, darts), seed),
   );
-  const target = await Deno.realPath(path).catch(() => path); // follows a link
-  const part = `${target}.${crypto.randomUUID()}.part`;
   try {
-    await Deno.writeTextFile(part, svg, { createNew: true });
+    await writeWhole(path, svg);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotCapable
+      ? "needs --allow-read and --allow-write for its folder"
+      : (error as Error).message;
+    throw new Error(`Cannot draw to ${path}: ${reason}`);
+  }
+}
+
+/**
+ * Writes `text` to a file so that it is there whole, or as it was before. Where
+ * `path` is a link, the file that it leads to is written; a pipe or a device is
+ * written to, and not replaced.
+ * @throws {Error} what the system says; nothing is left behind
+ */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const there = await Deno.lstat(path).catch(unlessMissing);
+  const file = await Deno.stat(path).catch(unlessMissing);
+  if (there && !file?.isFile) return await Deno.writeTextFile(path, text);
+  const target = file ? await Deno.realPath(path) : path;
+  const part = `${target}.${crypto.randomUUID()}.part`;
+  const mode = file?.mode ?? undefined;
+  try {
+    await Deno.writeTextFile(part, text, { createNew: true, mode });
     await Deno.rename(part, target);
   } catch (error) {
     await Deno.remove(part).catch(() => {}); // the first error is the one to tell
-    throw new Error(`Cannot draw to ${path}: ${(error as Error).message}`);
+    throw error;
   }
+}
+
+function unlessMissing(error: Error): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 /** The program. Exits with 2 if it cannot begin, 1 if it fails, 130 on Ctrl-C. */
 export async function main(args = Deno.args): Promise<void> {
   const options = await orExit(2, () => parseOptions(args), USAGE);
-  if (options.help) return console.log(HELP);
+  if (options.help) return await orExit(1, () => write(HELP));
   const { svg, method } = options;
   if (svg !== undefined) {
     await orExit(1, () => drawTo(svg, options));
-    console.log(`drawn to ${svg}`);
+    await orExit(1, () => write(`drawn to ${svg}`));
   }
   let interrupted = false;
   const interrupt = () => {
     interrupted = true;
+    Deno.removeSignalListener("SIGINT", interrupt); // the next one ends it at once
   };
   const world: World = {
-    print: (line) => console.log(line),
+    print: write,
     warn: (line) => console.error(line),
     progress: Deno.stderr.isTerminal() ? showProgress : () => {},
     now: () => performance.now(),
     stopped: () => interrupted,
   };
-  // Only between blocks of darts can a run look whether it is to stop.
+  // Only between blocks of darts can a run see whether it is to stop.
   if (method === "darts") Deno.addSignalListener("SIGINT", interrupt);
   await orExit(1, () => show(options, world));
-  if (method === "darts") Deno.removeSignalListener("SIGINT", interrupt);
+  if (method === "darts" && !interrupted) {
+    Deno.removeSignalListener("SIGINT", interrupt);
+  }
+}
+
+/** Prints a line. console.log would go on when nobody reads any more. */
+function write(line: string): void {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  for (let at = 0; at < bytes.length;) {
+    at += Deno.stdout.writeSync(bytes.subarray(at));
+  }
 }
 
 function showProgress(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${line}`));
+  const { columns } = Deno.consoleSize();
+  const text = line.slice(0, Math.max(0, columns - 1));
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }
 
 /** What `work` gives; what it throws is told in one line, and ends the program. */
@@ -202,6 +237,8 @@ async function orExit<T>(
   try {
     return await work();
   } catch (error) {
+    // Nobody reads any more, as behind `| head -1`: 128 + SIGPIPE.
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(141);
     console.error((error as Error).message);
     if (usage !== undefined) console.error(usage);
     Deno.exit(error instanceof Interrupted ? 130 : code);

@@ -13,8 +13,10 @@ import {
   type World,
 } from "./dartboard.ts";
 import { BLOCK } from "./fast_darts.ts";
-import { fromDarts } from "./methods.ts";
-import { parseOptions } from "./options.ts";
+import { Xoshiro128 } from "./generators.ts";
+import { fromDarts } from "./intervals.ts";
+import { HELP, parseOptions } from "./options.ts";
+import { convergence, svgPicture, throwSome } from "./pictures.ts";
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -39,11 +41,11 @@ Deno.test("show() prints a picture of 200 darts, and a row for each power of ten
   // the estimates of the Python twin in pi_test.ts
   const counts = printed.slice(-5).map((row) => row.split(/ +/).slice(1, 3));
   assertEquals(counts, [
-    ["100", "3.040000"],
-    ["1,000", "3.080000"],
-    ["10,000", "3.139600"],
-    ["100,000", "3.143800"],
-    ["1,000,000", "3.139480"],
+    ["100", "3.04"],
+    ["1,000", "3.080"],
+    ["10,000", "3.140"],
+    ["100,000", "3.1438"],
+    ["1,000,000", "3.1395"],
   ]);
 });
 
@@ -55,6 +57,25 @@ Deno.test("show() depends on the seed, and not on the workers", async () => {
   assertEquals(one, two);
   assert(one.at(-1) !== other.at(-1));
 });
+
+for (const workers of [1, 3]) {
+  Deno.test(`show() with --workers ${workers} starts as many, and no more than blocks`, async () => {
+    const RealWorker = globalThis.Worker;
+    let started = 0;
+    globalThis.Worker = class extends RealWorker {
+      constructor(...args: ConstructorParameters<typeof Worker>) {
+        super(...args);
+        started++;
+      }
+    };
+    try {
+      await lines(`--darts ${2 * BLOCK} --workers ${workers}`);
+    } finally {
+      globalThis.Worker = RealWorker;
+    }
+    assertEquals(started, Math.min(2, workers));
+  });
+}
 
 Deno.test("show() has no picture of a method that throws no darts", async () => {
   const printed = await lines("--method needle --darts 1000");
@@ -74,23 +95,24 @@ Deno.test("sizes() go up by ten, and end with what was asked for", () => {
   assertEquals(sizes(5000), [100, 1000, 5000]);
 });
 
-Deno.test("row() shows as many digits as leave two of the error, six at least", () => {
+Deno.test("row() shows as many digits as leave two of the error", () => {
   const cells = (value: number, error: number) =>
-    row(1000, { value, error, low: value - error, high: value + error })
-      .trim().split(/ +/).slice(1, 6);
-  assertEquals(cells(3.08, 0.0532), [
-    "1,000",
-    "3.080000",
-    "0.053",
-    "3.027",
-    "…",
-  ]);
-  assertEquals(cells(3.1, 0.15), ["1,000", "3.100000", "0.15", "2.95", "…"]);
+    row(1000, { value, error, low: value - error, high: value + 3 * error })
+      .trim().split(/ +/).slice(1);
+  assertEquals(
+    cells(3.08, 0.0532),
+    ["1,000", "3.080", "0.053", "3.027", "…", "3.240", "-1.2"],
+  );
+  assertEquals(
+    cells(3.25, 0.15),
+    ["1,000", "3.25", "0.15", "3.10", "…", "3.70", "0.7"],
+  );
   assertEquals(cells(3.14159265, 6.1e-9)[1], "3.1415926500");
 });
 
 Deno.test("row() of one dart has an interval, and no error to divide by", () => {
-  assertStringIncludes(row(1, fromDarts(1, 1)), "0.83 … 4.00    ? std errors");
+  const cells = row(1, fromDarts(1, 1)).trim().split(/ +/).slice(1);
+  assertEquals(cells, ["1", "4.00", "?", "0.83", "…", "4.00", "?"]);
 });
 
 Deno.test("span() rounds up, in a unit of which there are two", () => {
@@ -110,8 +132,8 @@ Deno.test("show() tells how a long row stands, each tenth of a second, and clear
   // The clock moves 60 ms whenever it is read: at the start and after a block.
   // The rows of 10,000,000 and of 12,582,912 darts have three blocks each.
   assertEquals(shown.length, 4);
-  assertStringIncludes(shown[2], `n=     8,388,608 `);
-  assertStringIncludes(shown[2], "1 s left");
+  // 120 ms for 8,388,608 darts are 60 ms for the 4,194,304 that are left.
+  assert(/^8,388,608 darts: 3\.14\d{3}, 1 s left$/.test(shown[2]), shown[2]);
   assertEquals([shown[1], shown[3]], ["", ""]);
   assertStringIncludes(printed.at(-1)!, (3 * BLOCK).toLocaleString("en"));
 });
@@ -127,7 +149,7 @@ Deno.test("show() that will take long says so once, before it does", async () =>
   // 100 ms for 100 points are 1,111 seconds for the 1,111,000 that are left.
   assertEquals(heard.slice(2, 5), [
     "n=           100",
-    "1,000,000 will take 19 min; Ctrl-C stops",
+    "1,000,000 will take 19 min; Ctrl-C ends it",
     "n=         1,000",
   ]);
   assertEquals(heard.length, 2 + 5 + 1);
@@ -142,7 +164,7 @@ Deno.test("show() that is stopped prints what it has found so far", async () => 
       stopped: () => ++asked === 5,
     });
   // three blocks of the row of 10,000,000, and two of the next
-  const message = "Stopped after 8,388,608 of 37,748,736 darts";
+  const message = "Stopped after 8,388,608 darts of 37,748,736";
   await assertRejects(run, Interrupted, message);
   assertStringIncludes(printed.at(-1)!, "n=     8,388,608 ");
 });
@@ -186,7 +208,7 @@ function testProgram(
 testProgram("pi.ts needs no permission, with workers neither", async (run) => {
   const { code, stdout, stderr } = await run("pi.ts --darts 1e7").output();
   assertEquals([code, decode(stderr)], [0, ""]);
-  assertStringIncludes(decode(stdout), "10,000,000      3.141598");
+  assertStringIncludes(decode(stdout), "10,000,000       3.14160");
 });
 
 testProgram(
@@ -202,12 +224,13 @@ testProgram(
         `--darts needs a whole number from 1 to 9007199254740991, got 0\n${usage}\n`,
       ],
       ["-RW pi.ts --svg none/a.svg", 1, "Cannot draw to none/a.svg: No such"],
-      ["-RW pi.ts --svg .", 1, "Cannot draw to .: "],
+      ["-RW pi.ts --svg .", 1, "Cannot draw to .: Is a directory"],
       [
         "pi.ts --svg a.svg",
         1,
-        "Cannot draw to a.svg: Requires write access to",
+        "Cannot draw to a.svg: needs --allow-read and --allow-write for its folder\n",
       ],
+      ["-R pi.ts --svg a.svg", 1, "Cannot draw to a.svg: needs --allow-read"],
     ];
     for (const [line, code, stderr] of cases) {
       const output = await run(line).output();
@@ -251,7 +274,82 @@ testProgram(
     }
     const printed = await new Response(process.stdout).text();
     assertEquals((await process.status).code, 130);
-    assert(/^Stopped after [\d,]+ of [\d,]+ darts\n$/.test(rest), rest);
-    assertStringIncludes(printed.trim().split("\n").at(-1)!, "std errors");
+    assert(
+      /^Stopped after [\d,]+ darts of 1,000,000,000,000\n$/.test(rest),
+      rest,
+    );
+    assert(/^n= +[\d,]+ +3\.14/.test(printed.trim().split("\n").at(-1)!));
   },
 );
+
+testProgram(
+  "--help and the result are on stdout, and nobody need read them",
+  async (run) => {
+    const { code, stdout } = await run("pi.ts --help").output();
+    assertEquals([code, decode(stdout)], [0, `${HELP}\n`]);
+    const process = run("pi.ts --darts 1e12").spawn();
+    await process.stdout.cancel();
+    assertEquals((await process.status).code, 141);
+    await process.stderr.cancel();
+  },
+);
+
+testProgram(
+  "--svg draws the stream of the seed, as far as one stream goes",
+  async (run, folder) => {
+    await run("-RW pi.ts --svg a.svg --darts 5e6 --seed 9").output();
+    const svg = await Deno.readTextFile(`${folder}/a.svg`);
+    const points = convergence(BLOCK, 9);
+    assertEquals(
+      svg,
+      svgPicture(throwSome(2000, new Xoshiro128(9).random), points),
+    );
+  },
+);
+
+testProgram(
+  "--svg leaves the old file to those who have it open, and its mode",
+  async (run, folder) => {
+    await Deno.writeTextFile(`${folder}/a.svg`, "old", { mode: 0o600 });
+    await Deno.link(`${folder}/a.svg`, `${folder}/open`);
+    await Deno.symlink("a.svg", `${folder}/link`);
+    await run("-RW pi.ts --svg link --darts 10").output();
+    assertEquals(await Deno.readTextFile(`${folder}/open`), "old");
+    assert((await Deno.readTextFile(`${folder}/a.svg`)).startsWith("<svg"));
+    assert((await Deno.lstat(`${folder}/link`)).isSymlink);
+    assertEquals((await Deno.stat(`${folder}/a.svg`)).mode! & 0o777, 0o600);
+  },
+);
+
+testProgram(
+  "--svg writes into a pipe, and puts nothing in the place of either a pipe or a link",
+  async (run, folder) => {
+    const made = await new Deno.Command("mkfifo", { args: [`${folder}/pipe`] })
+      .output().catch(() => undefined);
+    if (made?.success) {
+      const reader = new Deno.Command("cat", {
+        args: [`${folder}/pipe`],
+        stdout: "piped",
+      }).spawn();
+      await run("-RW pi.ts --svg pipe --darts 10").output();
+      const { isFifo } = await Deno.lstat(`${folder}/pipe`);
+      if (!isFifo) reader.kill(); // it would wait for ever
+      const text = decode((await reader.output()).stdout);
+      assert(isFifo);
+      assert(text.startsWith("<svg") && text.endsWith("</svg>\n"));
+    }
+    await Deno.symlink("nowhere.svg", `${folder}/link`);
+    await run("-RW pi.ts --svg link --darts 10").output();
+    assert((await Deno.lstat(`${folder}/link`)).isSymlink);
+  },
+);
+
+testProgram("Ctrl-C ends another method at once", async (run) => {
+  const process = run("pi.ts --method mean --darts 1e12").spawn();
+  const reader = process.stderr.getReader();
+  await reader.read(); // that it will take long
+  reader.releaseLock();
+  process.kill("SIGINT");
+  await Promise.all([process.stdout.cancel(), process.stderr.cancel()]);
+  assertEquals((await process.status).signal, "SIGINT");
+});

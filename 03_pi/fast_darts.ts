@@ -9,7 +9,7 @@
  * or 1, needs no guess. Then use every core: blocks of darts, each from a stream
  * of its own, so that the result does not depend on who counts which.
  *
- * Time O(n), 3 ns a dart and core; space O(workers).
+ * Time O(n), 3 ns a dart and core; space O(workers), whatever n is.
  * Trap: a block's stream depends on the worker that takes it. Then the same seed
  * gives another π at every run.
  * Left out: four darts at a time (SIMD), which needs WebAssembly.
@@ -22,8 +22,10 @@ import { checkCount, estimatePi } from "./pi.ts";
 /** The darts of one stream; those after them are of the next. */
 export const BLOCK = 2 ** 22;
 
-/** More workers than any machine has cores would only fill its memory. */
+/** More workers would only fill the memory, 8 MB each. */
 export const MOST_WORKERS = 256;
+/** How many workers this machine has a core for. */
+export const CORES = Math.min(MOST_WORKERS, navigator.hardwareConcurrency);
 
 /** How many darts have been thrown, and how many of them are inside. */
 export interface Tally {
@@ -69,7 +71,7 @@ export function* blocks(
  * Throws `n` darts on several cores, and tells after each block how it stands.
  * The last tally depends on `n` and `seed` only. Up to {@link BLOCK} darts it is
  * that of `estimatePi` with the generator of this seed.
- * @throws {RangeError} if `n` is no integer from 1, or `workers` none from 1 to 256
+ * @throws {RangeError} if `n` is no integer from 1, or `workers` not one from 1 to 256
  */
 export async function* throwDarts(
   n: number,
@@ -110,7 +112,7 @@ export async function* throwDarts(
   }
 }
 
-/** The last tally. @param tallies at least one */
+/** The last tally of all, or that of no dart. */
 export async function last(tallies: AsyncIterable<Tally>): Promise<Tally> {
   let tally = { darts: 0, inside: 0 };
   for await (tally of tallies);
@@ -144,13 +146,12 @@ function ask(
 
 if (import.meta.main) {
   const n = 20_000_000;
-  const cores = navigator.hardwareConcurrency;
   const generator = new Xoshiro128(42);
   const ways: Record<string, () => unknown> = {
     "estimatePi, Math.random": () => estimatePi(n, Math.random),
     "estimatePi, xoshiro128++": () => estimatePi(n, generator.random),
     "countInside": () => countInside(n, generator.words),
-    [`throwDarts, ${cores} workers`]: () => last(throwDarts(10 * n, 42, cores)),
+    [`throwDarts, ${CORES} workers`]: () => last(throwDarts(10 * n, 42, CORES)),
   };
   console.log("nanoseconds a dart");
   for (const [name, way] of Object.entries(ways)) {

@@ -5,7 +5,7 @@
  * Run: `deno bench --allow-run=python3 fast_darts_bench.ts`
  * @module
  */
-import { countInside, last, throwDarts } from "./fast_darts.ts";
+import { CORES, countInside, last, throwDarts } from "./fast_darts.ts";
 import { Xoshiro128 } from "./generators.ts";
 import { estimatePi, standardError } from "./pi.ts";
 
@@ -147,8 +147,7 @@ for (const form of python?.forms ?? []) {
 }
 
 const many = 400_000_000;
-const cores = navigator.hardwareConcurrency;
-for (const workers of new Set([1, Math.min(2, cores), cores])) {
+for (const workers of new Set([1, Math.min(2, CORES), CORES])) {
   Deno.bench(`${workers} worker(s)`, {
     group: `${many.toLocaleString("en")} darts`,
     baseline: workers === 1,

@@ -47,6 +47,11 @@ Deno.test("blocks() are as many darts as asked for, each block a jump further", 
   }
 });
 
+Deno.test("blocks() are made one by one, so that 2^53 − 1 darts take no memory", () => {
+  const { value } = blocks(2 ** 53 - 1, 1).next();
+  assertEquals(value?.darts, BLOCK);
+});
+
 for (const workers of [1, 2, 5]) {
   Deno.test(`throwDarts() with ${workers} worker(s) finds what Python finds in three streams`, async () => {
     // Python, seed 42: 3,292,935 of 2^22, 3,294,592 of 2^22 after a jump by the
@@ -106,7 +111,7 @@ for (const n of [0, -1, 1.5, NaN, Infinity, 2 ** 53]) {
   Deno.test(`throwDarts() refuses ${n} darts and ${n} workers`, async () => {
     const throwing = (darts: number, workers: number) =>
       last(throwDarts(darts, 1, workers));
-    await assertRejects(() => throwing(n, 1), RangeError, `Cannot throw ${n}`);
+    await assertRejects(() => throwing(n, 1), RangeError, `Cannot take ${n}`);
     const message = `with ${n} workers: needs 1 to 256`;
     await assertRejects(() => throwing(10, n), RangeError, message);
   });

@@ -3,13 +3,13 @@
  * Q. Where do uniform random numbers come from, and how do you share one seed
  * among many workers?
  *
- * A. A small state is stirred by shifts and exclusive ors, and each time a word
- * is read off it: xoshiro128++ has 128 bits and a period of 2^128 − 1. The stir
- * is linear over bits, so 2^64 of them at once are a linear map, too, that can be
- * worked out beforehand: `jump`. Worker w starts w jumps on. No two streams meet
+ * A. A small state is changed by shifts and exclusive ors, and at each step a word
+ * is read off it: xoshiro128++ has 128 bits and a period of 2^128 − 1. A step is linear
+ * over bits, so 2^64 of them are one linear map, too, which can be worked out
+ * beforehand: `jump`. Worker w starts w jumps on. No two streams meet
  * unless one of them draws 2^64 numbers.
  *
- * Time O(1) a number, 128 stirs a jump; space 16 bytes.
+ * Time O(1) a number, 128 steps a jump; space 16 bytes.
  * Trap: seeds 1, 2, 3 … as they are: the words are mostly zeros, and the first
  * numbers of all workers alike. SplitMix64 spreads the seed over the state.
  * Left out: secrets. Whoever sees a few numbers can compute all others.
@@ -17,9 +17,9 @@
  * Run: `deno run generators.ts`
  * @module
  */
-import type { Random } from "./pi.ts";
+import { estimatePi, type Random } from "./pi.ts";
 
-/** What 2^64 stirs are, as a polynomial over bits, its lowest power first. */
+/** 2^64 steps as a polynomial in one step, over bits, its lowest power first. */
 const JUMP = [0x8764000b, 0xf542d2d3, 0x6fa035c3, 0x77f2db5b];
 
 /** The generator xoshiro128++. */
@@ -44,7 +44,7 @@ export class Xoshiro128 {
     const s = this.words;
     const sum = s[0] + s[3];
     const word = ((sum << 7 | sum >>> 25) + s[0]) >>> 0;
-    this.#stir();
+    this.#step();
     return word;
   }
 
@@ -57,13 +57,13 @@ export class Xoshiro128 {
     for (const bits of JUMP) {
       for (let bit = 0; bit < 32; bit++) {
         if (bits >>> bit & 1) sum.forEach((_, i) => sum[i] ^= this.words[i]);
-        this.#stir();
+        this.#step();
       }
     }
     this.words.set(sum);
   }
 
-  #stir(): void {
+  #step(): void {
     const s = this.words;
     const t = s[1] << 9;
     s[2] ^= s[0];
@@ -105,8 +105,8 @@ export function randu(x: number): Random {
 }
 
 /**
- * The generator of the Sinclair ZX81: x ← 75 · x mod 65537, with a period of
- * 65,536: after that it says nothing new.
+ * The generator of the Sinclair ZX81, x ← 75 · x mod 65537. Its period is 65,536;
+ * then it repeats.
  * @param x from 1 to 65536
  */
 export function shortLcg(x: number): Random {
@@ -130,5 +130,9 @@ if (import.meta.main) {
   for (let i = 0; i < 3; i++) {
     const [x, y, z] = [bad(), bad(), bad()];
     console.log("  9 ·", x, "− 6 ·", y, "+", z, "=", 9 * x - 6 * y + z);
+  }
+  console.log("the short LCG: π from its period, and from a hundred of them");
+  for (const n of [32_768, 3_276_800]) {
+    console.log(`  ${n} darts`.padEnd(17), estimatePi(n, shortLcg(1)));
   }
 }

@@ -127,6 +127,10 @@ Deno.test("shortLcg() begins again after 65,536 numbers, and not before", () => 
   const random = shortLcg(1);
   const first = take(65_536, random);
   assertEquals(new Set(first).size, 65_536);
+  assertEquals(
+    Math.max(...first.slice(0, 999), first[32_767]),
+    65_536 / 65_537,
+  );
   assertEquals(take(3, random), first.slice(0, 3));
 });
 
@@ -138,7 +142,7 @@ for (const seed of [-1, 1.5, NaN, 2 ** 53, 2n ** 64n, -1n]) {
 }
 
 for (const state of [[0, 0, 0, 0], [1, 2, 3], [1, 2, 3, 4, 5]]) {
-  Deno.test(`a generator refuses the state ${state}, from which it cannot stir`, () => {
+  Deno.test(`a generator refuses the state ${state}, from which it cannot start`, () => {
     const message = `Cannot start from the state [${state}]: needs 4 words`;
     assertThrows(
       () => new Xoshiro128(Uint32Array.from(state)),

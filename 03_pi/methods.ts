@@ -4,10 +4,10 @@
  *
  * A. Plain Monte Carlo is off by c / √n, whatever is averaged. One can lower c:
  * average the height √(1 − x²) instead of hits and misses, or take x together
- * with 1 − x. Or one can break the √n: let every n-th part of the interval have
- * its point (stratified), or let a sequence fill the gaps by itself. Such points
- * are too even to be random, and that is the point. Needles and coprime pairs are
- * beautiful, and no better than darts.
+ * with 1 − x. Or one can break the √n: cut the interval into parts and take a point
+ * in each (stratified), or let a sequence fill the gaps by itself. Such points are
+ * more even than chance, so they say nothing of their own error; ten independent
+ * runs do. Needles and coprime pairs are darts in another dress: c / √n.
  *
  * Time O(n), for coprime pairs O(n log N) with numbers up to N; space O(1).
  * Trap: to throw a needle by a random angle from 0 to π, which needs π. A random
@@ -18,24 +18,11 @@
  * @module
  */
 import { Xoshiro128 } from "./generators.ts";
+import { type Estimate, fromDarts, fromMean, fromShare } from "./intervals.ts";
 import { checkCount, draw, estimatePi, type Random } from "./pi.ts";
 
-/** How many standard errors a normal number stays within, 95 times in 100. */
-const Z_95 = 1.96;
-/** How many random starts the golden sequence has, so that its error shows. */
-const SHIFTS = 10;
-/** What 1.96 is if the standard error itself is known from ten values only. */
-const T_95 = 2.262;
-
-/** What a run says about π. */
-export interface Estimate {
-  value: number;
-  /** The standard error of `value`, as this run itself shows it. */
-  error: number;
-  /** An interval that should hold π in 95 of 100 runs. */
-  low: number;
-  high: number;
-}
+/** How many independent runs an even method is cut into, so that its error shows. */
+const RUNS = 10;
 
 /** A way to estimate π from `n` points. */
 export interface Method {
@@ -43,7 +30,7 @@ export interface Method {
   title: string;
   /** `n` must be a multiple of this, because points come in groups. */
   group: number;
-  /** The least `n` that has a standard error. */
+  /** The least `n` whose interval can be relied on. */
   least: number;
   estimate(n: number, random: Random): Estimate;
 }
@@ -59,31 +46,32 @@ export const METHODS: Record<string, Method> = {
   mean: {
     title: "the mean height √(1 − x²)",
     group: 1,
-    least: 2,
-    estimate: (n, random) => mean(n, () => height(draw(random))),
+    least: 50,
+    estimate: (n, random) => fromMean(n, () => height(draw(random))),
   },
   antithetic: {
     title: "the mean height, at x and 1 − x together",
     group: 2,
-    least: 4,
+    least: 100,
     estimate: (n, random) =>
-      mean(n / 2, () => {
+      fromMean(n / 2, () => {
         const x = draw(random);
         return (height(x) + height(1 - x)) / 2;
       }),
   },
   stratified: {
-    title: "the mean height, two x in each of n / 2 parts",
-    group: 2,
-    least: 2,
-    estimate: stratified,
+    title: "the mean height, one x in each of n / 10 parts, ten times",
+    group: RUNS,
+    least: RUNS,
+    estimate: (n, random) =>
+      fromMean(RUNS, () => stratifiedMean(n / RUNS, random)),
   },
   sequence: {
-    title: "the mean height, x in steps of the golden ratio",
-    group: SHIFTS,
-    least: SHIFTS,
+    title: "the mean height, x in steps of the golden ratio, ten times",
+    group: RUNS,
+    least: RUNS,
     estimate: (n, random) =>
-      mean(SHIFTS, () => goldenMean(n / SHIFTS, draw(random)), T_95),
+      fromMean(RUNS, () => goldenMean(n / RUNS, draw(random))),
   },
   needle: {
     title: "Buffon's needle on a floor of boards",
@@ -115,7 +103,10 @@ export function estimate(name: string, n: number, random: Random): Estimate {
   return METHODS[name].estimate(n, random);
 }
 
-/** @throws {RangeError} unless {@link estimate} takes this method and `n` */
+/**
+ * Checks a method and its number of points.
+ * @throws {RangeError} unless {@link estimate} takes them
+ */
 export function checkMethod(name: string, n: number): void {
   if (!Object.hasOwn(METHODS, name)) {
     const known = Object.keys(METHODS).join(", ");
@@ -130,63 +121,11 @@ export function checkMethod(name: string, n: number): void {
   );
 }
 
-/** The estimate of a run in which the share `p` of `n` darts is inside. */
-export function fromDarts(p: number, n: number): Estimate {
-  return fromShare(p, n, (p) => 4 * p, () => 4);
-}
-
-/**
- * What a share of hits says about π. The interval is Wilson's, which is right
- * even for one dart: that of p ± 1.96 √(p(1 − p) / n) would be empty.
- * @param pi turns the share into π; it rises or falls, but not both
- * @param slope how steeply, without sign
- */
-function fromShare(
-  p: number,
-  n: number,
-  pi: (p: number) => number,
-  slope: (p: number) => number,
-): Estimate {
-  const z = Z_95 ** 2 / n;
-  const middle = (p + z / 2) / (1 + z);
-  const half = Math.sqrt(z * (p * (1 - p) + z / 4)) / (1 + z);
-  const ends = [middle - half, middle + half].map((p) => pi(Math.max(0, p)));
-  return {
-    value: pi(p),
-    error: slope(p) * Math.sqrt(p * (1 - p) / n),
-    low: Math.min(...ends),
-    high: Math.max(...ends),
-  };
-}
-
-/** Four times the mean of `n` independent values, and how far to trust it. */
-function mean(n: number, value: () => number, t = Z_95): Estimate {
-  let middle = 0, squares = 0; // of the distances from the mean, after Welford
-  for (let i = 1; i <= n; i++) {
-    const y = value();
-    const distance = y - middle;
-    middle += distance / i;
-    squares += distance * (y - middle);
-  }
-  return fromMean(middle, Math.sqrt(squares / (n - 1) / n), t);
-}
-
-function fromMean(mean: number, error: number, t = Z_95): Estimate {
-  const [value, half] = [4 * mean, 4 * t * error];
-  return { value, error: 4 * error, low: value - half, high: value + half };
-}
-
-/** Two points in each part show how much the height varies within it. */
-function stratified(n: number, random: Random): Estimate {
-  const parts = n / 2;
-  let sum = 0, variance = 0;
-  for (let part = 0; part < parts; part++) {
-    const a = height((part + draw(random)) / parts);
-    const b = height((part + draw(random)) / parts);
-    sum += (a + b) / 2;
-    variance += (a - b) ** 2 / 4;
-  }
-  return fromMean(sum / parts, Math.sqrt(variance) / parts);
+/** The mean height at one random point in each of `n` equal parts. */
+function stratifiedMean(n: number, random: Random): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += height((i + draw(random)) / n);
+  return sum / n;
 }
 
 /** The mean height at `n` points, each the golden ratio further, modulo 1. */
@@ -228,7 +167,11 @@ function gcd(a: number, b: number): number {
   return a;
 }
 
-/** The root of the mean square error of `runs` independent runs. */
+/**
+ * The root of the mean square error of independent runs, a stream each.
+ * @param runs how many, from 1
+ * @throws {RangeError} as {@link estimate}
+ */
 export function measureError(
   name: string,
   n: number,
@@ -245,7 +188,11 @@ export function measureError(
   return Math.sqrt(squares / runs);
 }
 
-/** The slope of the straight line that is nearest to the points in log-log. */
+/**
+ * The slope of the straight line that is nearest to the points in log-log.
+ * @param xs above 0, at least two
+ * @param ys above 0, one for each x
+ */
 export function fitSlope(xs: readonly number[], ys: readonly number[]): number {
   const center = (values: readonly number[]) => {
     const logs = values.map(Math.log);

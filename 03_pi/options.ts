@@ -28,8 +28,8 @@ Usage: deno run pi.ts [--flag value]...
   --seed N       an integer from 0 to 2^64 - 1 (42)
   --method NAME  one of the ways below (darts)
   --workers N    cores to throw darts on (all)
-  --svg FILE     draw the darts and the convergence of the estimate
-                 (needs --allow-read and --allow-write)
+  --svg FILE     draw the first 2,000 darts, and the estimate of up to 4,194,304
+                 (needs --allow-read and --allow-write for its folder)
 
 ${
   Object.entries(METHODS).map(([name, { title }]) =>
@@ -113,7 +113,7 @@ function parseSeed(text: string): bigint {
   if (!/^[+-]?\d+$/.test(text)) {
     throw new SyntaxError(`--seed needs an integer, got "${text}"`);
   }
-  const seed = BigInt(text.replace("+", ""));
+  const seed = BigInt(text);
   new Xoshiro128(seed); // refuses what it cannot start from
   return seed;
 }

@@ -104,13 +104,13 @@ Deno.test("gridPi() counts cells by their centres", () => {
 
 for (const n of [0, -1, 2.5, NaN, Infinity, 2 ** 53]) {
   Deno.test(`estimatePi() and gridPi() refuse n = ${n}`, () => {
-    const message = `Cannot throw ${n} darts: needs a whole number`;
+    const message = `Cannot take ${n} darts or points: needs a whole number`;
     assertThrows(() => estimatePi(n, () => 0), RangeError, message);
     assertThrows(() => gridPi(n), RangeError, message);
   });
 }
 
-for (const u of [-0.1, 1.1, NaN, Infinity]) {
+for (const u of [-1e-300, 1 + 2 ** -52, NaN, Infinity]) {
   Deno.test(`estimatePi() refuses a generator that returns ${u}, for x and for y`, () => {
     const message = `Cannot throw a dart at ${u}: random() must return 0 to 1`;
     assertThrows(() => estimatePi(1, script(u, 0)), RangeError, message);

@@ -8,7 +8,7 @@
  * a funnel that narrows by 3.2 at each step. After 200 darts it is still 0.23
  * wide on each side: one digit.
  *
- * Trap: "more darts, better estimate" holds on the average. A single run is often
+ * Trap: "more darts, better estimate" holds on average. About one run in five is
  * further off with ten times the darts.
  * Left out: a picture that moves.
  * Run: `deno run pictures.ts`
@@ -16,7 +16,8 @@
  */
 import { BLOCK, countInside } from "./fast_darts.ts";
 import { Xoshiro128 } from "./generators.ts";
-import { draw, type Random, standardError } from "./pi.ts";
+import { digits } from "./intervals.ts";
+import { checkCount, draw, type Random, standardError } from "./pi.ts";
 
 /** A dart, from the corner where the quarter circle has its centre. */
 export type Dart = [x: number, y: number];
@@ -29,7 +30,7 @@ export interface Point {
 
 const isInside = ([x, y]: Dart) => x * x + y * y <= 1;
 
-/** The first `n` darts that `random` throws. */
+/** The first `n` darts that `random` throws, x before y. */
 export function throwSome(n: number, random: Random): Dart[] {
   return Array.from({ length: n }, () => [draw(random), draw(random)]);
 }
@@ -70,9 +71,11 @@ export function textPicture(
 
 /**
  * The estimate after 1, 2, 3 … darts of one stream, sixty times in each decade.
- * @param n the last; no more than {@link BLOCK}
+ * @param n the last
+ * @throws {RangeError} if it is no integer from 1 to {@link BLOCK}
  */
 export function convergence(n: number, seed: number | bigint): Point[] {
+  checkCount(n);
   if (n > BLOCK) {
     throw new RangeError(
       `Cannot follow ${n} darts: a stream has ${BLOCK}, and no more are drawn`,
@@ -96,15 +99,19 @@ const [INSIDE, OUTSIDE, INK] = ["#1f6fb4", "#d1622b", "#333333"];
 /** How far from π the second picture reaches, up and down. */
 const REACH = 0.5;
 
-/** The darts, and the estimate in its funnel, as an SVG document. */
+/**
+ * The darts, and the estimate in its funnel, as an SVG document.
+ * @param points in order of n, at least one
+ */
 export function svgPicture(
   darts: readonly Dart[],
   points: readonly Point[],
 ): string {
   const last = points[points.length - 1];
   const [width, height] = [2 * SIZE + 2 * LEFT + GAP + 20, SIZE + TOP + 50];
-  const title = `π by darts: ${last.pi.toFixed(6)} ± ${
-    standardError(last.n).toPrecision(2)
+  const error = standardError(last.n);
+  const title = `π by darts: ${last.pi.toFixed(digits(error))} ± ${
+    error.toPrecision(2)
   } after ${last.n.toLocaleString("en")}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +

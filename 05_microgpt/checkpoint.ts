@@ -153,19 +153,28 @@ function checkShape(name: string, rows: number[][], R: number, C: number) {
 
 /**
  * Writes `text` to a file so that it is there whole, or as it was before. Where
- * `path` is a link, the file that it leads to is written.
+ * `path` is a link, the file that it leads to is written; a pipe or a device is
+ * written to, and not replaced.
  * @throws {Error} what the system says; nothing is left behind
  */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const target = await Deno.realPath(path).catch(() => path);
+  const there = await Deno.lstat(path).catch(unlessMissing);
+  const file = await Deno.stat(path).catch(unlessMissing);
+  if (there && !file?.isFile) return await Deno.writeTextFile(path, text);
+  const target = file ? await Deno.realPath(path) : path;
   const part = `${target}.${crypto.randomUUID()}.part`;
+  const mode = file?.mode ?? undefined;
   try {
-    await Deno.writeTextFile(part, text, { createNew: true });
+    await Deno.writeTextFile(part, text, { createNew: true, mode });
     await Deno.rename(part, target);
   } catch (error) {
     await Deno.remove(part).catch(() => {}); // the first error is the one to tell
     throw error;
   }
+}
+
+function unlessMissing(error: Error): undefined {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 if (import.meta.main) {

@@ -137,6 +137,10 @@ Deno.test({
       assertEquals(await new Response(before.readable).text(), "old");
       assertEquals(await Deno.readTextFile(path), "new");
 
+      await Deno.chmod(path, 0o640);
+      await writeWhole(path, "new");
+      assertEquals((await Deno.stat(path)).mode! & 0o777, 0o640);
+
       await Deno.symlink(path, link);
       await writeWhole(link, "through the link");
       assertEquals(await Deno.readTextFile(path), "through the link");
@@ -146,6 +150,31 @@ Deno.test({
       await assertRejects(() => writeWhole(`${folder}/taken`, "x"), Error);
       assertEquals(names(), ["link", "run.json", "run.json.part", "taken"]);
       assertEquals(await Deno.readTextFile(`${path}.part`), "somebody else's");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+const mayRun = Deno.permissions.querySync({ name: "run" }).state === "granted";
+Deno.test({
+  name: granted && mayRun
+    ? "writeWhole() writes into a pipe, and puts no file in its place"
+    : "writeWhole() into a pipe needs --allow-all, so it is not tested here",
+  ignore: !granted || !mayRun || Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/pipe`;
+    try {
+      await new Deno.Command("mkfifo", { args: [path] }).output();
+      const reader = new Deno.Command("cat", { args: [path], stdout: "piped" })
+        .spawn();
+      await writeWhole(path, "through the pipe");
+      const { isFifo } = await Deno.lstat(path);
+      if (!isFifo) reader.kill(); // it would wait for ever
+      const { stdout } = await reader.output();
+      assertEquals(new TextDecoder().decode(stdout), "through the pipe");
+      assert(isFifo);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
