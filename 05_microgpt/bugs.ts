@@ -293,7 +293,7 @@ export const bugs = [
   {
     file: "checkpoint.ts",
     name: "writes over the old file, in place",
-    find: `    await Deno.writeTextFile(part, text, { createNew: true });
+    find: `    await Deno.writeTextFile(part, text, { createNew: true, mode });
     await Deno.rename(part, target);`,
     replace: "    await Deno.writeTextFile(target, text);",
     hint: "What is in the file if the power fails half-way?",
