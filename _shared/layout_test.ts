@@ -104,7 +104,7 @@ each(
         ? path.startsWith(`/${chapter}/`) ||
           bench && path.startsWith("/_shared/")
         : /^(@std\/|node:|fast-check$)/.test(from) ||
-          bench && from.startsWith("npm:");
+          bench && from in JSON.parse(read(`${chapter}/deno.json`)).imports;
       assert(inside, `${file} imports ${from}`);
     }
   },
@@ -122,8 +122,8 @@ each(
 );
 
 each(
-  "no file is longer than 400 lines, and microgpt.ts not than 250",
-  files,
+  "no file but a catalogue of bugs is longer than 400 lines, and microgpt.ts not than 250",
+  files.filter((file) => !file.endsWith("/bugs.ts")),
   (file) => {
     const lines = read(file).split("\n").length - 1;
     assert(
