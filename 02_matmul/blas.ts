@@ -23,6 +23,7 @@ import {
   checkProduct,
   type Floats,
   largestError,
+  lehmer,
   type Matrix,
   type Multiply,
   randomMatrix,
@@ -187,8 +188,9 @@ function load(names: readonly string[]) {
 
 /** Times one product of n × n matrices; prints a row. */
 function show(blas: Blas, n: number, kind: Floats): void {
-  const a = randomMatrix(n, n, kind, Math.random);
-  const b = randomMatrix(n, n, kind, Math.random);
+  const random = lehmer(42);
+  const a = randomMatrix(n, n, kind, random);
+  const b = randomMatrix(n, n, kind, random);
   const c = zeros(n, n, kind);
   const times = Array.from({ length: 10 }, () => {
     const start = performance.now();

@@ -20,6 +20,7 @@
 import {
   type Floats,
   largestError,
+  lehmer,
   type Matrix,
   type Multiply,
   prepare,
@@ -177,8 +178,7 @@ function addTile(
 
 if (import.meta.main) {
   const n = 400;
-  let seed = 42;
-  const random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+  const random = lehmer(42);
   const [a, b] = [0, 1].map(() =>
     randomMatrix(n, n, new Float64Array(), random)
   );

@@ -9,6 +9,7 @@ import {
 import { matmul } from "./matmul.ts";
 import {
   largestError,
+  lehmer,
   matrix,
   type Multiply,
   randomMatrix,
@@ -23,8 +24,8 @@ const forms: Record<string, Multiply> = {
   multiplyPacked,
 };
 /** From 0.5 to 1.5, so that entries are from 0 to 1, and no sum cancels. */
-let state = 1;
-const random = () => 0.5 + (state = state * 16807 % 2147483647) / 2147483647;
+const uniform = lehmer(1);
+const random = () => 0.5 + uniform();
 
 /** M, K, N: one, primes, tiles ± 1, tall, flat, beyond a panel of 256. */
 const SHAPES = [

@@ -27,6 +27,7 @@ import { matmul } from "./matmul.ts";
 import {
   type Floats,
   largestError,
+  lehmer,
   type Matrix,
   matrix,
   randomMatrix,
@@ -193,8 +194,7 @@ async function main(): Promise<void> {
   const options = parseOptions(Deno.args);
   if (options.help) return console.log(HELP);
   const { n, type, force } = options;
-  let seed = 42;
-  const random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+  const random = lehmer(42);
   const like = type === "f32" ? new Float32Array() : new Float64Array();
   const square = (n: number) => randomMatrix<Floats>(n, n, like, random);
   const now = () => performance.now();

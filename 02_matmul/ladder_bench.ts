@@ -16,6 +16,7 @@ import { matmul } from "./matmul.ts";
 import {
   type Floats,
   largestError,
+  lehmer,
   type Matrix,
   matrix,
   randomMatrix,
@@ -24,8 +25,7 @@ import {
 import { Pool, sharedZeros } from "./parallel.ts";
 import { multiplySimd } from "./simd.ts";
 
-let seed = 42;
-const random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+const random = lehmer(42);
 const square = (n: number, like: Floats) => randomMatrix(n, n, like, random);
 
 /** A way to multiply, and how to see its last product, if it does not look itself. */

@@ -71,6 +71,14 @@ export function zeros<T extends Floats>(
   return matrix(rows, columns, new Kind(rows * columns));
 }
 
+/**
+ * Numbers between 0 and 1 that are the same each time: Lehmer's generator.
+ * @param x from 1 to 2^31 − 2
+ */
+export function lehmer(x: number): () => number {
+  return () => (x = x * 16807 % 2147483647) / 2147483647;
+}
+
 /** A matrix of numbers from `random`, less a half of each. */
 export function randomMatrix<T extends Floats>(
   rows: number,

@@ -7,6 +7,7 @@ import {
 import fc from "fast-check";
 import {
   largestError,
+  lehmer,
   matrix,
   prepare,
   randomMatrix,
@@ -36,6 +37,13 @@ Deno.test("matrix() refuses entries that are too many or too few", () => {
   const message = "Cannot make a (2, 2) matrix: needs 4 entries, got ";
   assertThrows(() => f64(2, 2, 1, 2, 3), RangeError, message + "3");
   assertThrows(() => f64(2, 2, 1, 2, 3, 4, 5), RangeError, message + "5");
+});
+
+Deno.test("lehmer() from 1 is at 1043618065 after 10,000 steps", () => {
+  // Park, Miller (1988), doi:10.1145/63039.63042
+  const random = lehmer(1);
+  const last = Array.from({ length: 10_000 }, random).pop();
+  assertEquals(last, 1043618065 / (2 ** 31 - 1));
 });
 
 Deno.test("zeros() and randomMatrix() are of the kind of the other", () => {

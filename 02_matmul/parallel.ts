@@ -26,6 +26,7 @@ import {
   checkProduct,
   type Floats,
   largestError,
+  lehmer,
   type Matrix,
   matrix,
   randomMatrix,
@@ -199,8 +200,7 @@ const PROGRAM = `
 `;
 
 if (import.meta.main) {
-  let seed = 42;
-  const random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+  const random = lehmer(42);
   const n = 1024;
   const [a, b] = [0, 1].map(() =>
     randomMatrix(n, n, new Float32Array(), random)

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { largestError, randomMatrix, zeros } from "./matrix.ts";
+import { largestError, lehmer, randomMatrix, zeros } from "./matrix.ts";
 import { cut, Pool, sharedZeros } from "./parallel.ts";
 import { multiplySimd } from "./simd.ts";
 
 /** From 0.5 to 1.5, so that entries are from 0 to 1, and no sum cancels. */
-let state = 1;
-const random = () => 0.5 + (state = state * 16807 % 2147483647) / 2147483647;
+const uniform = lehmer(1);
+const random = () => 0.5 + uniform();
 
 const single = (rows: number, columns: number) =>
   randomMatrix(rows, columns, new Float32Array(), random);

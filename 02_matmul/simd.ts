@@ -31,6 +31,7 @@ import {
   checkProduct,
   type Floats,
   largestError,
+  lehmer,
   type Multiply,
   randomMatrix,
   zeros,
@@ -160,8 +161,7 @@ export const multiplySimd: Multiply = (a, b, out) => {
 };
 
 if (import.meta.main) {
-  let seed = 42;
-  const random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+  const random = lehmer(42);
   for (const like of [new Float32Array(), new Float64Array()]) {
     const peak = measurePeak(kindOf(like));
     console.log(`${kindOf(like)}: peak ${peak.toFixed(1)} GFLOP/s`);

@@ -7,12 +7,19 @@ import {
   type Kind,
 } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
-import { largestError, matrix, randomMatrix, toRows, zeros } from "./matrix.ts";
+import {
+  largestError,
+  lehmer,
+  matrix,
+  randomMatrix,
+  toRows,
+  zeros,
+} from "./matrix.ts";
 import { multiplyPart, multiplySimd } from "./simd.ts";
 
 /** From 0.5 to 1.5, so that entries are from 0 to 1, and no sum cancels. */
-let state = 1;
-const random = () => 0.5 + (state = state * 16807 % 2147483647) / 2147483647;
+const uniform = lehmer(1);
+const random = () => 0.5 + uniform();
 
 const KINDS: [kind: Kind, like: Float32Array | Float64Array, unit: number][] = [
   ["f32", new Float32Array(), 2 ** -24],

@@ -22,6 +22,7 @@
 import {
   type Floats,
   largestError,
+  lehmer,
   type Matrix,
   type Multiply,
   prepare,
@@ -284,8 +285,7 @@ export function operations(
 }
 
 if (import.meta.main) {
-  let seed = 42;
-  const random = () => (seed = seed * 16807 % 2147483647) / 2147483647;
+  const random = lehmer(42);
   const square = (n: number) => randomMatrix(n, n, new Float64Array(), random);
   const row = (...cells: unknown[]) =>
     console.log(cells.map((cell) => `${cell}`.padStart(9)).join(""));
