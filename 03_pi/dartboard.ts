@@ -4,9 +4,9 @@
  *
  * A. As far as its standard error says, which a run can compute from its own
  * hits: p is the share inside, and 4√(p(1 − p) / n) the error. Print as many
- * digits as that leaves, and beside them the interval that holds π 95 times in
- * 100. A long run says what it will cost, tells how it stands, and Ctrl-C ends it
- * with what it has found.
+ * digits as that leaves, and beside them the interval that holds π in 95 runs of
+ * a hundred. A long run says what it will cost, tells how it stands, and Ctrl-C
+ * ends it with what it has found.
  *
  * The last column, how far off it is, is what a real question does not have.
  * Trap: six digits in print, of which two are known.
