@@ -86,7 +86,7 @@ export const LANES = {
 /**
  * A module with one function, exported as `run`, on the memory that is imported
  * as `env.memory`, of one page or more. If none were said to be there, V8 would
- * make loads slower, by a sixth in the kernel of simd.ts.
+ * make loads slower, by a sixth in kernel.ts.
  * @param parameters how many; all are i32
  * @param locals how many of which type, numbered after the parameters
  */

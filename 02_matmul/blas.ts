@@ -116,8 +116,7 @@ export function openBlas(names: readonly string[] = NAMES): Blas {
 /**
  * Multiplies a (M, K) by b (K, N) with one call of gemm.
  * @param gemms c = alpha · a · b + beta · c; with beta = 0 it does not read c
- * @throws as {@link checkProduct}, and {RangeError} if a size is above 2^31 − 1,
- * {TypeError} if the entries are no floats
+ * @throws as {@link checkProduct}, and {RangeError} if a size is above 2^31 − 1
  */
 export function multiplyBy<T extends Floats>(
   gemms: Gemms,
@@ -127,10 +126,6 @@ export function multiplyBy<T extends Floats>(
 ): Matrix<T> {
   const [M, K, N] = [a.rows, a.columns, b.columns];
   const task = `Cannot multiply (${M}, ${K}) by (${b.rows}, ${N}) with BLAS`;
-  const kind = a.data.constructor;
-  if (kind !== Float32Array && kind !== Float64Array) {
-    throw new TypeError(`${task}: needs floats, got ${kind.name}`);
-  }
   if (Math.max(M, K, N) > LARGEST_INT) {
     throw new RangeError(`${task}: sizes go up to ${LARGEST_INT}`);
   }
@@ -141,7 +136,8 @@ export function multiplyBy<T extends Floats>(
     c.data.fill(0);
     return c;
   }
-  const gemm = kind === Float32Array ? gemms.cblas_sgemm : gemms.cblas_dgemm;
+  const single = a.data instanceof Float32Array;
+  const gemm = single ? gemms.cblas_sgemm : gemms.cblas_dgemm;
   const [order, plain] = [ROW_MAJOR, NOT_TRANSPOSED];
   gemm(order, plain, plain, M, N, K, 1, a.data, K, b.data, N, 0, c.data, N);
   return c;
@@ -172,7 +168,7 @@ function load(names: readonly string[]) {
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
     throw new Deno.errors.NotCapable("Cannot load BLAS: run with --allow-ffi");
   }
-  const task = `Cannot load ${names.join(" or ")} as BLAS`;
+  const task = `Cannot load ${names.map((n) => `"${n}"`).join(" or ")} as BLAS`;
   let reason = "";
   for (const name of names) {
     try {

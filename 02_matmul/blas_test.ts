@@ -164,7 +164,7 @@ Deno.test("multiplyBy() refuses kinds that are mixed, or are no floats", () => {
     const [a, b, out, message] of [
       [single, double, single, "a is a Float32Array, but not all are: Float64"],
       [double, double, single, "a is a Float64Array, but not all are: Float32"],
-      [whole, whole, whole, "needs floats, got Int32Array"],
+      [whole, whole, whole, "a Float64Array, got Int32Array"],
     ] as const
   ) {
     assertThrows(() => multiplyBy(gemms, a, b, out), TypeError, message);
@@ -339,7 +339,7 @@ testBlas("openBlas() of what is no BLAS says why, and what to install", () => {
     const { message } = assertThrows(
       () => openBlas([path]),
       Deno.errors.NotFound,
-      `Cannot load ${path} as BLAS: `,
+      `Cannot load "${path}" as BLAS: `,
     );
     assert(/^.+; to install one: .+ install .+$/.test(message), message);
   }
@@ -374,8 +374,13 @@ Deno.test({
     const cases: [flags: string[], args: string[], number, string][] = [
       [[], [], 1, "Cannot load BLAS: run with --allow-ffi\n"],
       [[], ["/no.so"], 1, "Cannot load BLAS: run with --allow-ffi\n"],
-      [[ffi], ["/no.so"], 1, "Cannot load /no.so as BLAS: "],
-      [[ffi], ["/a.so", "/b.so"], 1, "Cannot load /a.so or /b.so as BLAS: "],
+      [[ffi], ["/no.so"], 1, 'Cannot load "/no.so" as BLAS: '],
+      [
+        [ffi],
+        ["/a.so", "/b.so"],
+        1,
+        'Cannot load "/a.so" or "/b.so" as BLAS: ',
+      ],
       [[ffi], ["--help"], 2, `Unknown argument --help\n${usage}`],
     ];
     const script = new URL("blas.ts", import.meta.url).href;

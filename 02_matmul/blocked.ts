@@ -115,7 +115,7 @@ export const multiplyPacked: Multiply = (a, b, out) => {
   return c;
 };
 
-/** Panel i / MR: for each k, entry k of MR rows of a. Rows beyond a are zeros. */
+/** Panel i / MR: for each k, entry k of MR rows of a. What stands beyond a does not count. */
 function packRows(a: Matrix, k0: number, depth: number, panels: Floats): void {
   const K = a.columns;
   for (let i = 0; i < a.rows; i++) {

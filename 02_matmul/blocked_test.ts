@@ -23,7 +23,7 @@ const forms: Record<string, Multiply> = {
   "multiplyTiled of 3": (a, b, out) => multiplyTiled(a, b, out, 3),
   multiplyPacked,
 };
-/** From 0.5 to 1.5, so that entries are from 0 to 1, and no sum cancels. */
+/** From 0.5 to 1.5: randomMatrix() takes off a half, and no sum cancels. */
 const uniform = lehmer(1);
 const random = () => 0.5 + uniform();
 

@@ -447,6 +447,20 @@ export const bugs = [
   },
   {
     file: "parallel.ts",
+    name: "lets one worker do everything",
+    find: "const parts = cut(c.rows, N, this.size);",
+    replace: "const parts = cut(c.rows, N, 1);",
+    hint: "What do the others do?",
+  },
+  {
+    file: "parallel.ts",
+    name: "copies what is in shared memory already",
+    find: "    if (isShared(data)) return data;\n",
+    replace: "",
+    hint: "Who can read shared memory?",
+  },
+  {
+    file: "parallel.ts",
     name: "copies a and b to one and the same place",
     find: "let buffer = this.#copies[slot];",
     replace: "let buffer = this.#copies[slot = 0];",
@@ -472,6 +486,20 @@ export const bugs = [
     find: "const tiles = Math.ceil(side / unit);",
     replace: "const tiles = Math.floor(side / unit);",
     hint: "Is M a multiple of 6?",
+  },
+  {
+    file: "ladder.ts",
+    name: "takes each product for right",
+    find: "const error = largestError(a, b, product, Math.min(n, 8));",
+    replace: "const error = 0;",
+    hint: "What is a fast rung worth that is wrong?",
+  },
+  {
+    file: "ladder.ts",
+    name: "compares each rung with itself",
+    find: "first ??= ms",
+    replace: "ms",
+    hint: "How many times faster than what?",
   },
   {
     file: "ladder.ts",
@@ -547,7 +575,7 @@ export const bugs = [
   {
     file: "blas.ts",
     name: "calls sgemm for doubles",
-    find: "kind === Float32Array ? gemms.cblas_sgemm : gemms.cblas_dgemm",
+    find: "single ? gemms.cblas_sgemm : gemms.cblas_dgemm",
     replace: "gemms.cblas_sgemm",
     hint: "How many bytes is an entry?",
   },

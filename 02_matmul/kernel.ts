@@ -25,8 +25,10 @@ import type { Floats } from "./matrix.ts";
 /** The kind of number that a kernel multiplies. */
 export type Kind = keyof typeof LANES;
 
-/** Rows of a tile, and vectors in each of them. */
-const [ROWS, VECTORS] = [6, 2];
+/** Rows of a tile. */
+export const ROWS = 6;
+/** Vectors in each of them. */
+const VECTORS = 2;
 /** How many k one turn of the innermost loop takes. */
 const UNROLL = 4;
 /** Bytes of a vector. */

@@ -60,6 +60,12 @@ for (const kind of ["f32", "f64"] as const) {
   }
 }
 
+Deno.test("hasRelaxedMadd() is what the engine says: this one has it", () => {
+  const code = assembleKernel("f64", true);
+  assertEquals(hasRelaxedMadd(), WebAssembly.validate(code));
+  assert(hasRelaxedMadd());
+});
+
 Deno.test("a kernel of one turn and one tile is whole, too", () => {
   const { kernel, memory } = createEngine(assembleKernel("f64", false));
   const heap = new Float64Array(memory.buffer);

@@ -72,6 +72,8 @@ ${USAGE}
 
 Without --allow-ffi, BLAS is left out.`;
 
+/** Rows of number[][] beyond this fill the memory of the engine. */
+const MOST = 8192;
 /** A ladder that is said to take longer needs --force, in ms. */
 const PATIENCE = 120_000;
 /** How long a rung is warmed up and then timed, in ms, unless RUNS are enough. */
@@ -86,6 +88,7 @@ export function parseOptions(args: string[]): Options {
   const refuse = (arg: string) => {
     throw new SyntaxError(`Unknown argument ${arg || '""'}`);
   };
+  args.filter((arg) => /^--(help|force)=/.test(arg)).forEach(refuse);
   const parsed = parseArgs(args, {
     boolean: ["help", "force"],
     string: ["n", "type"],
@@ -99,8 +102,10 @@ export function parseOptions(args: string[]): Options {
   if (!/^\d+$/.test(n)) {
     throw new SyntaxError(`--n needs a whole number, got "${n}"`);
   }
-  if (!(Number(n) >= 1 && Number(n) <= 16_384)) {
-    throw new RangeError(`--n needs a whole number from 1 to 16384, got ${n}`);
+  if (!(Number(n) >= 1 && Number(n) <= MOST)) {
+    throw new RangeError(
+      `--n needs a whole number from 1 to ${MOST}, got ${n}`,
+    );
   }
   if (type !== "f32" && type !== "f64") {
     throw new RangeError(`--type ${type} is unknown: needs f32 or f64`);
@@ -183,11 +188,41 @@ export function row(
   ].join(" ");
 }
 
-/** About how long the ladder takes, in ms, from a product of (128, 128). */
-export function predict(n: number, ms128: number): number {
-  // The first rung is run twice, and is half of the whole; beyond the caches it
-  // takes longer an entry.
-  return 4 * ms128 * (n / 128) ** 3 * (n > 512 ? 1.5 : 1);
+/**
+ * About how long a ladder of so many rungs takes, in ms.
+ * @param ms128 a product of (128, 128) on the first rung
+ */
+export function predict(n: number, rungs: number, ms128: number): number {
+  // A product of the first rung grows as n³, and beyond the caches as n⁴; it is
+  // made twice, and all others together are about as slow.
+  const first = ms128 * (n / 128) ** 3 * Math.max(1, n / 256);
+  return 4 * first + rungs * (n < 128 ? 0 : WARM_UP + TIMED);
+}
+
+/** @throws {RangeError} if a run of so many ms needs --force and has it not */
+export function checkPatience(n: number, ms: number, force: boolean): void {
+  if (ms <= PATIENCE || force) return;
+  const minutes = Math.ceil(ms / 60_000);
+  throw new RangeError(`n = ${n} takes about ${minutes} minutes: add --force`);
+}
+
+/** Times each rung, and gives a row for it as soon as it is there. */
+export async function* climb(
+  rungs: Rung[],
+  a: Matrix,
+  b: Matrix,
+  peak: number,
+  now: () => number,
+): AsyncGenerator<string> {
+  const n = a.rows;
+  let first: number | undefined;
+  for (const rung of rungs) {
+    note(rung.name);
+    const { ms, product } = await measure(rung, a, b, now);
+    const error = largestError(a, b, product, Math.min(n, 8));
+    note("");
+    yield row(rung.name, n, ms, first ??= ms, peak, error);
+  }
 }
 
 async function main(): Promise<void> {
@@ -201,12 +236,7 @@ async function main(): Promise<void> {
 
   const [small, other] = [square(128), square(128)];
   const { ms: ms128 } = await measure(RUNGS[0], small, other, now);
-  const minutes = predict(n, ms128) / 60_000;
-  if (minutes * 60_000 > PATIENCE && !force) {
-    throw new RangeError(
-      `n = ${n} takes about ${Math.ceil(minutes)} minutes: add --force`,
-    );
-  }
+  checkPatience(n, predict(n, RUNGS.length + 3, ms128), force);
 
   const rungs = [...RUNGS];
   using pool = new Pool();
@@ -235,14 +265,7 @@ async function main(): Promise<void> {
     `${n} × ${n} in ${type}; one core's peak ${peak.toFixed(1)} GFLOP/s`,
   );
   console.log(HEADING);
-  let first: number | undefined;
-  for (const rung of rungs) {
-    note(rung.name);
-    const { ms, product } = await measure(rung, a, b, now);
-    const error = largestError(a, b, product, Math.min(n, 8));
-    note("");
-    console.log(row(rung.name, n, ms, first ??= ms, peak, error));
-  }
+  for await (const line of climb(rungs, a, b, peak, now)) console.log(line);
   if (missing) console.log(missing);
 }
 
@@ -257,7 +280,7 @@ if (import.meta.main) {
     await main();
   } catch (error) {
     console.error((error as Error).message);
-    if (error instanceof SyntaxError) console.error(USAGE);
+    console.error(USAGE);
     Deno.exit(2);
   }
 }

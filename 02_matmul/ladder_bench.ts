@@ -9,7 +9,7 @@ import * as tfjs from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { Matrix as MlMatrix } from "ml-matrix";
-import { openBlas } from "./blas.ts";
+import { type Blas, openBlas } from "./blas.ts";
 import { multiplyPacked } from "./blocked.ts";
 import { measurePeak } from "./kernel.ts";
 import { matmul } from "./matmul.ts";
@@ -115,12 +115,17 @@ async function python(
   n: number,
   threads: number,
 ): Promise<Way | undefined> {
-  const process = new Deno.Command("python3", {
-    args: ["-c", PYTHON, name, `${n}`, `${threads}`],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
+  let process: Deno.ChildProcess;
+  try {
+    process = new Deno.Command("python3", {
+      args: ["-c", PYTHON, name, `${n}`, `${threads}`],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+  } catch {
+    return undefined;
+  }
   const writer = process.stdin.getWriter();
   const reader = process.stdout.pipeThrough(new TextDecoderStream())
     .getReader();
@@ -171,21 +176,42 @@ console.log(
   `Peak of one core in f32: ${measurePeak("f32").toFixed(1)} GFLOP/s`,
 );
 const pool = new Pool(Math.min(2, cores));
-const blas = openBlas();
+const blas: Blas | undefined = openOrTell();
 addEventListener("unload", () => pool.close());
 
+/** BLAS, or undefined and why not. */
+function openOrTell(): Blas | undefined {
+  try {
+    return openBlas();
+  } catch (error) {
+    console.error((error as Error).message);
+  }
+}
+
 /** BLAS with so many threads; to set them costs nothing. */
-const withThreads = (threads: number) => (a: Matrix, b: Matrix) => {
-  blas.threads = threads;
-  return blas.multiply(a, b);
-};
+function withThreads(
+  threads: number,
+  a: Matrix,
+  b: Matrix,
+  out?: Matrix,
+): Way | undefined {
+  if (!blas) return undefined;
+  return rung(
+    (a, b) => {
+      blas.threads = threads;
+      return blas.multiply(a, b, out);
+    },
+    a,
+    b,
+  );
+}
 for (const n of [512, 1024, 2048]) {
   const [a, b] = [0, 1].map(() => square(n, new Float32Array()));
   await group(`one thread, ${n}³ f32`, a, b, {
     simd: rung(multiplySimd, a, b),
     "tfjs, wasm": await tensorflow("wasm", a, b),
     "tfjs, cpu": n === 512 ? await tensorflow("cpu", a, b) : undefined,
-    BLAS: rung(withThreads(1), a, b),
+    BLAS: withThreads(1, a, b),
   });
 }
 {
@@ -210,14 +236,7 @@ for (const threads of new Set([1, Math.min(2, cores)])) {
   const [a, b] = [0, 1].map(() => square(1024, new Float64Array()));
   const out = square(1024, new Float64Array()); // as Python has it
   await group(`OpenBLAS by FFI, ${threads} thread(s), 1024³ f64`, a, b, {
-    Deno: rung(
-      (a, b) => {
-        blas.threads = threads;
-        return blas.multiply(a, b, out);
-      },
-      a,
-      b,
-    ),
-    Python: await python(blas.name, 1024, threads),
+    Deno: withThreads(threads, a, b, out),
+    Python: blas && await python(blas.name, 1024, threads),
   });
 }

@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { measure, parseOptions, predict, row, RUNGS } from "./ladder.ts";
+import {
+  checkPatience,
+  climb,
+  measure,
+  parseOptions,
+  predict,
+  row,
+  RUNGS,
+} from "./ladder.ts";
 import { matmul } from "./matmul.ts";
 import { type Floats, matrix, randomMatrix, toRows } from "./matrix.ts";
 
@@ -51,10 +59,53 @@ Deno.test("row() is 2n³ operations a time, against the first rung and the peak"
   assertEquals(cells, ["simd", "50.0", "40.0", "100", "50", "3e-7"]);
 });
 
-Deno.test("predict() grows as n³, and more beyond the caches", () => {
-  assertEquals(predict(256, 10) / predict(128, 10), 8);
-  assertEquals(predict(128, 10), 40);
-  assertEquals(predict(1024, 10) / predict(512, 10), 12);
+Deno.test("predict() is near what was measured, from a product of 10 ms at 128", () => {
+  // deno run --allow-ffi ladder.ts, with time: 21 s at 512, 64 s at 1024; at 1536
+  // a product of the first rung alone took 97 s
+  for (const [n, seconds] of [[512, 21], [1024, 64], [1536, 4 * 97]]) {
+    const ratio = predict(n, 10, 10) / 1000 / seconds;
+    assert(ratio > 0.6 && ratio < 1.7, `${n}: ${ratio}`);
+  }
+});
+
+Deno.test("checkPatience() refuses minutes, unless they are forced", () => {
+  checkPatience(1024, 119_000, false);
+  checkPatience(2048, 3_600_000, true);
+  assertThrows(
+    () => checkPatience(2048, 3_600_000, false),
+    RangeError,
+    "n = 2048 takes about 60 minutes: add --force",
+  );
+});
+
+Deno.test("climb() gives times of the first rung, and the error of each product", async () => {
+  const a = matrix(2, 2, Float64Array.of(1, 2, 3, 4));
+  let clock = 0;
+  const rung = (name: string, ms: number, ...product: number[]) => ({
+    name,
+    ready: () => () => {
+      clock += ms;
+      return matrix(2, 2, Float64Array.from(product));
+    },
+  });
+  // [[1, 2], [3, 4]] squared is [[7, 10], [15, 22]]
+  const rungs = [
+    rung("first", 8, 7, 10, 15, 22),
+    rung("second", 2, 7, 10, 15, 22),
+    rung("wrong", 4, 7, 10, 15, 11),
+  ];
+  const cells: string[][] = [];
+  for await (const line of climb(rungs, a, a, 1, () => clock)) {
+    cells.push(line.trim().split(/ +/));
+  }
+  assertEquals(
+    cells.map(([name, ms, , times, , error]) => [name, ms, times, error]),
+    [
+      ["first", "8.00", "1.0", "0e+0"],
+      ["second", "2.00", "4.0", "0e+0"],
+      ["wrong", "4.00", "2.0", "5e-1"],
+    ],
+  );
 });
 
 Deno.test("parseOptions() of nothing is 512 in f32, and reads every flag", () => {
@@ -77,8 +128,9 @@ const ERRORS: [line: string, error: ErrorClass, message: string][] = [
   ["--n many", SyntaxError, '--n needs a whole number, got "many"'],
   ["--n=-5", SyntaxError, '--n needs a whole number, got "-5"'],
   ["--n 1.5", SyntaxError, '--n needs a whole number, got "1.5"'],
-  ["--n 0", RangeError, "--n needs a whole number from 1 to 16384, got 0"],
-  ["--n 16385", RangeError, "--n needs a whole number from 1 to 16384"],
+  ["--n 0", RangeError, "--n needs a whole number from 1 to 8192, got 0"],
+  ["--n 8193", RangeError, "--n needs a whole number from 1 to 8192"],
+  ["--force=no", SyntaxError, "Unknown argument --force=no"],
   ["--type f16", RangeError, "--type f16 is unknown: needs f32 or f64"],
 ];
 for (const [line, error, message] of ERRORS) {
@@ -115,12 +167,12 @@ Deno.test({
     assertEquals([small.code, small.err], [0, ""]);
     assertEquals(small.out.length, 2 + RUNGS.length + 1 + 1);
     assert(small.out.at(-1)!.includes("--allow-ffi"), small.out.at(-1));
-    const large = await run("--n", "16384");
+    const large = await run("--n", "8192");
     assertEquals([large.code, large.out], [2, [""]]);
     assert(
-      /^n = 16384 takes about \d+ minutes: add --force\n$/.test(large.err),
+      /^n = 8192 takes about \d+ minutes: add --force\nUsage: /.test(large.err),
     );
     const wrong = await run("--n", "0");
-    assertEquals([wrong.code, wrong.err.split("\n").length], [2, 2]);
+    assertEquals([wrong.code, wrong.err.split("\n").length], [2, 3]);
   },
 });

@@ -106,5 +106,5 @@ if (import.meta.main) {
       cells.map((cell) => cell.toLocaleString("en").padStart(10)).join(""),
     );
   }
-  console.log("\nHow fast can it be? deno run -A ladder.ts");
+  console.log("\nHow fast can it be? deno run --allow-ffi ladder.ts");
 }

@@ -45,12 +45,7 @@ export function matrix<T extends Floats>(
   columns: number,
   data: T,
 ): Matrix<T> {
-  const sizes = Number.isSafeInteger(rows) && Number.isSafeInteger(columns);
-  if (!sizes || rows < 0 || columns < 0) {
-    throw new RangeError(
-      `Cannot make a (${rows}, ${columns}) matrix: sizes are whole numbers from 0`,
-    );
-  }
+  checkSizes(rows, columns);
   if (data.length !== rows * columns) {
     throw new RangeError(
       `Cannot make a (${rows}, ${columns}) matrix: needs ${
@@ -61,14 +56,26 @@ export function matrix<T extends Floats>(
   return { rows, columns, data };
 }
 
-/** A matrix of zeros, of the kind of `like`. */
+/**
+ * A matrix of zeros, of the kind of `like`.
+ * @throws {RangeError} if a size is no integer from 0, or there is no memory for it
+ */
 export function zeros<T extends Floats>(
   rows: number,
   columns: number,
   like: T,
 ): Matrix<T> {
   const Kind = like.constructor as new (length: number) => T;
+  checkSizes(rows, columns);
   return matrix(rows, columns, new Kind(rows * columns));
+}
+
+function checkSizes(rows: number, columns: number): void {
+  const whole = Number.isSafeInteger(rows) && Number.isSafeInteger(columns);
+  if (whole && rows >= 0 && columns >= 0) return;
+  throw new RangeError(
+    `Cannot make a (${rows}, ${columns}) matrix: sizes are whole numbers from 0`,
+  );
 }
 
 /**
@@ -103,7 +110,7 @@ export function toRows({ rows, columns, data }: Matrix): number[][] {
  * Checks that a · b can be made, and put into `out` if it is given.
  * @throws {RangeError} if inner sizes differ, `out` has another shape, or shares
  * memory with `a` or `b`, or a matrix has not the entries of its sizes
- * @throws {TypeError} if not all are of one kind
+ * @throws {TypeError} if not all are of one kind, f32 or f64
  */
 export function checkProduct<T extends Floats>(
   a: Matrix<T>,
@@ -116,6 +123,11 @@ export function checkProduct<T extends Floats>(
     throw new RangeError(`${task}: inner sizes ${K} and ${b.rows} differ`);
   }
   const kind = a.data.constructor;
+  if (kind !== Float32Array && kind !== Float64Array) {
+    throw new TypeError(
+      `${task}: needs a Float32Array or a Float64Array, got ${kind.name}`,
+    );
+  }
   for (const { rows, columns, data } of out ? [a, b, out] : [a, b]) {
     matrix(rows, columns, data); // a kernel believes the sizes
     if (data.constructor === kind) continue;
@@ -149,14 +161,14 @@ export function prepare<T extends Floats>(
 }
 
 function overlap(x: Floats, y: Floats): boolean {
-  return x.buffer === y.buffer &&
+  return x.length > 0 && x.buffer === y.buffer &&
     x.byteOffset < y.byteOffset + y.byteLength &&
     y.byteOffset < x.byteOffset + x.byteLength;
 }
 
 /**
  * Row `i` of a · b, each entry rounded about once: by Dot2, as if summed in twice
- * the precision.
+ * the precision. For finite entries below 2^970.
  * @returns (N,)
  */
 export function referenceRow(a: Matrix, b: Matrix, i: number): Float64Array {
@@ -191,6 +203,7 @@ function split(x: number): [high: number, low: number] {
  * How far `c` is from a · b: the largest distance in some of its rows, as a part
  * of the largest entry there.
  * @param sample how many rows are looked at, spread evenly
+ * @throws {RangeError} if `c` has not the shape of the product
  */
 export function largestError(
   a: Matrix,
@@ -198,6 +211,7 @@ export function largestError(
   c: Matrix,
   sample = c.rows,
 ): number {
+  checkProduct(a, b, c);
   let distance = 0, largest = 0;
   for (let s = 0; s < sample; s++) {
     const i = Math.floor(s * c.rows / sample);

@@ -30,6 +30,8 @@ for (const [rows, columns] of [[-1, 2], [1.5, 2], [2, NaN], [2, Infinity]]) {
     const message =
       `Cannot make a (${rows}, ${columns}) matrix: sizes are whole`;
     assertThrows(() => f64(rows, columns, 1), RangeError, message);
+    const like = new Float32Array();
+    assertThrows(() => zeros(rows, columns, like), RangeError, message);
   });
 }
 
@@ -71,10 +73,12 @@ Deno.test("prepare() refuses what cannot be multiplied, and says both shapes", (
 
 Deno.test("prepare() refuses an out of another shape, and leaves it", () => {
   const a = f64(2, 2, 1, 2, 3, 4);
-  const out = f64(1, 4, 5, 6, 7, 8);
-  const message = "the product is (2, 2), out is (1, 4)";
-  assertThrows(() => prepare(a, a, out), RangeError, message);
-  assertEquals([...out.data], [5, 6, 7, 8]);
+  for (const [rows, columns] of [[1, 4], [3, 2], [2, 3]]) {
+    const out = matrix(rows, columns, new Float64Array(rows * columns).fill(5));
+    const message = `the product is (2, 2), out is (${rows}, ${columns})`;
+    assertThrows(() => prepare(a, a, out), RangeError, message);
+    assert(out.data.every((x) => x === 5));
+  }
 });
 
 Deno.test("prepare() refuses an out that shares memory with a or b, and leaves it", () => {
@@ -97,6 +101,21 @@ Deno.test("prepare() refuses a matrix that has fewer entries than it says", () =
   assertThrows(() => prepare(a, short), RangeError, message);
   const out = { ...short, data: new Float64Array(3) };
   assertThrows(() => prepare(a, a, out), RangeError, message);
+});
+
+Deno.test("prepare() refuses what is no f32 and no f64", () => {
+  for (const data of [new Int32Array(4), [1, 2, 3, 4]]) {
+    // deno-lint-ignore no-explicit-any
+    const a = { rows: 2, columns: 2, data } as any;
+    const message = "needs a Float32Array or a Float64Array, got ";
+    assertThrows(() => prepare(a, a), TypeError, message);
+  }
+});
+
+Deno.test("prepare() takes an empty out anywhere in memory", () => {
+  const a = f64(2, 2, 1, 2, 3, 4);
+  const none = matrix(2, 0, a.data.subarray(1, 1));
+  assertEquals(prepare(a, none, none), none);
 });
 
 Deno.test("prepare() refuses f32 and f64 together", () => {
@@ -150,4 +169,7 @@ Deno.test("largestError() is the largest distance over the largest entry", () =>
   assertAlmostEquals(largestError(a, b, f64(2, 2, 3, 4, 6, 9)), 1 / 8, 1e-15);
   assertEquals(largestError(a, b, f64(2, 2, 3, 4, 6, 9), 1), 0); // only row 0
   assert(Number.isNaN(largestError(a, b, f64(2, 2, 3, NaN, 6, 8))));
+  const nothing = f64(2, 1, 0, 0);
+  assertEquals(largestError(nothing, b, f64(2, 2, 0, 0, 0, 0)), 0);
+  assertThrows(() => largestError(a, b, f64(0, 0)), RangeError, "is (2, 2)");
 });

@@ -21,6 +21,7 @@ import {
   createEngine,
   hasRelaxedMadd,
   kindOf,
+  ROWS,
 } from "./kernel.ts";
 import {
   checkProduct,
@@ -33,10 +34,14 @@ import {
 } from "./matrix.ts";
 import { multiplyPart, multiplySimd, type Part } from "./simd.ts";
 
-/** More workers than any machine has cores would only fill its memory. */
+/** More workers would only fill the memory, 8 MB each. */
 const MOST_WORKERS = 256;
 
-/** Workers that multiply together. To be closed, or held by `using`. */
+/**
+ * Workers that multiply together. To be closed, or held by `using`: it keeps the
+ * program alive. The factors are read when their turn comes, so they must stay as
+ * they are until the product is there.
+ */
 export class Pool {
   readonly size: number;
   #program = URL.createObjectURL(
@@ -53,7 +58,7 @@ export class Pool {
    * @param size how many workers
    * @throws {RangeError} if that is no integer from 1 to 256
    */
-  constructor(size: number = navigator.hardwareConcurrency) {
+  constructor(size = Math.min(MOST_WORKERS, navigator.hardwareConcurrency)) {
     if (!Number.isInteger(size) || size < 1 || size > MOST_WORKERS) {
       throw new RangeError(
         `Cannot make a pool of ${size} workers: needs 1 to ${MOST_WORKERS}`,
@@ -109,7 +114,7 @@ export class Pool {
     parts.forEach((part, i) => {
       const worker = this.#workers[i];
       worker.onmessage = ({ data: failure }) => {
-        if (failure) {
+        if (failure !== null) {
           this.#fail(new Error(`A worker failed: ${failure}`));
         } else if (--left === 0) resolve();
       };
@@ -171,7 +176,7 @@ export function sharedZeros<T extends Floats>(
 
 /** Cuts (M, N) along its longer side into `count` parts or fewer, none empty. */
 export function cut(M: number, N: number, count: number): Part[] {
-  const [side, unit] = M >= N ? [M, 6] : [N, 8]; // whole tiles of the kernel
+  const [side, unit] = M >= N ? [M, ROWS] : [N, 8]; // whole tiles of the kernel
   const tiles = Math.ceil(side / unit);
   const edge = (i: number) =>
     Math.min(side, Math.floor(i * tiles / count) * unit);
@@ -184,7 +189,7 @@ export function cut(M: number, N: number, count: number): Part[] {
 }
 
 /** What a worker runs; as text, because to load a file would need --allow-read. */
-const PROGRAM = `
+export const PROGRAM = `
   ${createEngine}
   ${multiplyPart}
   const engines = {};
@@ -192,9 +197,9 @@ const PROGRAM = `
     try {
       engines[kind] ??= createEngine(code);
       multiplyPart(engines[kind], ...product);
-      postMessage("");
+      postMessage(null);
     } catch (error) {
-      postMessage(error.message);
+      postMessage(String(error));
     }
   };
 `;

@@ -1,9 +1,16 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { largestError, lehmer, randomMatrix, zeros } from "./matrix.ts";
-import { cut, Pool, sharedZeros } from "./parallel.ts";
+import {
+  type Floats,
+  largestError,
+  lehmer,
+  randomMatrix,
+  zeros,
+} from "./matrix.ts";
+import { assembleKernel, hasRelaxedMadd } from "./kernel.ts";
+import { cut, Pool, PROGRAM, sharedZeros } from "./parallel.ts";
 import { multiplySimd } from "./simd.ts";
 
-/** From 0.5 to 1.5, so that entries are from 0 to 1, and no sum cancels. */
+/** From 0.5 to 1.5: randomMatrix() takes off a half, and no sum cancels. */
 const uniform = lehmer(1);
 const random = () => 0.5 + uniform();
 
@@ -86,12 +93,12 @@ Deno.test("a product that is refused does not stop the next", async () => {
 });
 
 /** A worker that fails in one way or another. */
-function breakWorkers(fail: (worker: Broken) => void) {
+function breakWorkers(fail: (worker: Broken, message: unknown) => void) {
   const RealWorker = globalThis.Worker;
   const ended = { count: 0 };
   class Fake extends Broken {
-    postMessage() {
-      fail(this);
+    postMessage(message: unknown) {
+      fail(this, message);
     }
     terminate() {
       ended.count++;
@@ -131,6 +138,50 @@ for (const [name, fail] of FAILURES) {
   });
 }
 
+Deno.test("a worker's program says what went wrong in it, and null if nothing did", async () => {
+  const url = URL.createObjectURL(new Blob([PROGRAM]));
+  const worker = new Worker(url, { type: "module" });
+  const ask = (message: unknown) =>
+    new Promise<string>((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.postMessage(message);
+    });
+  const part = { top: 0, bottom: 1, left: 0, right: 1 };
+  const ones = [1, 1, 1].map(() => sharedZeros(1, 1, new Float64Array()).data);
+  const product = [...ones, 1, 1, part];
+  const broken = await ask(["f64", new Uint8Array(8), product]);
+  assert(broken.startsWith("CompileError: "), broken);
+  const code = assembleKernel("f64", hasRelaxedMadd());
+  assertEquals(await ask(["f64", code, product]), null);
+  worker.terminate();
+  URL.revokeObjectURL(url);
+});
+
+Deno.test("a pool gives each worker a part, in shared memory, without a copy if it can", async () => {
+  type Message = [string, Uint8Array, [Floats, Floats, Floats]];
+  const sent: Message[] = [];
+  using _ = breakWorkers((worker, message) => {
+    sent.push(message as Message);
+    worker.onmessage(new MessageEvent("message", { data: null }));
+  });
+  using pool = new Pool(3);
+  const [a, b] = [double(40, 3), double(3, 5)];
+  const [x, y] = [sharedZeros(40, 3, a.data), sharedZeros(3, 5, a.data)];
+  await pool.multiply(a, b);
+  await pool.multiply(a, b);
+  const out = sharedZeros(40, 5, a.data);
+  await pool.multiply(x, y, out);
+  assertEquals(sent.length, 9);
+  const buffers = sent.map(([, , numbers]) =>
+    numbers.slice(0, 3).map(({ buffer }) => buffer)
+  );
+  assert(buffers.flat().every((buffer) => buffer instanceof SharedArrayBuffer));
+  assert(buffers[0][0] === buffers[3][0] && buffers[0][1] === buffers[3][1]);
+  assertEquals(sent[3][2][0].length, 120);
+  const own = [x, y, out].map(({ data }) => data.buffer);
+  assert(buffers[6].every((buffer, i) => buffer === own[i]));
+});
+
 Deno.test("a pool that is closed refuses, also what it was doing", async () => {
   const pool = new Pool(2);
   const [a, b] = [double(200, 200), double(200, 200)];
@@ -166,6 +217,10 @@ Deno.test("cut() covers every entry once, in parts of much the same size", () =>
       assert(parts.length <= count);
     }
   }
+  assertEquals(cut(25, 5, 2), [
+    { top: 0, bottom: 12, left: 0, right: 5 },
+    { top: 12, bottom: 25, left: 0, right: 5 },
+  ]);
   assertEquals(cut(24, 5, 2), [
     { top: 0, bottom: 12, left: 0, right: 5 },
     { top: 12, bottom: 24, left: 0, right: 5 },

@@ -6,8 +6,8 @@
  * kernel.ts, and everything around it serves to have the next numbers where the
  * kernel reads them: copied into panels, in the order of reading. A block of a stays
  * in the second cache, a panel of b in the first, and each is used for a whole row
- * or column of tiles. At the edges the panels are filled with zeros, and what comes
- * of them is left out when the result is read.
+ * or column of tiles. K is filled up with zeros; what stands beyond the other edges
+ * does not count, because what comes of it is left out when the result is read.
  *
  * Shapes: a (M, K), b (K, N), product (M, N).
  * Time O(M·N·K); space O(1), 18 MB at most in f32.
@@ -70,7 +70,7 @@ export function multiplyPart(
   const widest = up(Math.min(right - left, WIDTH), COLUMNS);
   const tallest = up(Math.min(bottom - top, TALL), ROWS);
   const rowPanels = deepest * widest;
-  const block = rowPanels + up(HEIGHT * deepest, COLUMNS);
+  const block = rowPanels + HEIGHT * deepest;
   const missing = (block + tallest * widest) * BYTES - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / 65536));
   const Kind = a.constructor as new (buffer: ArrayBufferLike) => Floats;
@@ -129,7 +129,6 @@ export function multiplyPart(
     for (let i = 0; i < count; i += unit) {
       const lines = Math.min(unit, count - i);
       let panel = panels + i * depth;
-      if (lines < unit) to.fill(0, panel, panel + unit * depth);
       for (let k = 0; k < deep; k++, panel += unit) {
         const entry = at + i * line + k * next;
         for (let q = 0; q < lines; q++) to[panel + q] = from[entry + q * line];
@@ -142,14 +141,18 @@ export function multiplyPart(
 const engines = new Map<Kind, Engine>();
 
 /** The engine of a kind of number, made when it is first asked for. */
-function engineOf(kind: Kind): Engine {
+export function engineOf(kind: Kind): Engine {
   const engine = engines.get(kind) ??
     createEngine(assembleKernel(kind, hasRelaxedMadd()));
   engines.set(kind, engine);
   return engine;
 }
 
-/** Multiplies by the kernel, on one core. */
+/**
+ * Multiplies by the kernel, on one core.
+ * @param a (M, K), `b` (K, N), `out` (M, N) for the product
+ * @throws as {@link checkProduct}
+ */
 export const multiplySimd: Multiply = (a, b, out) => {
   checkProduct(a, b, out);
   const c = out ?? zeros(a.rows, b.columns, a.data);

@@ -15,9 +15,9 @@ import {
   toRows,
   zeros,
 } from "./matrix.ts";
-import { multiplyPart, multiplySimd } from "./simd.ts";
+import { engineOf, multiplyPart, multiplySimd } from "./simd.ts";
 
-/** From 0.5 to 1.5, so that entries are from 0 to 1, and no sum cancels. */
+/** From 0.5 to 1.5: randomMatrix() takes off a half, and no sum cancels. */
 const uniform = lehmer(1);
 const random = () => 0.5 + uniform();
 
@@ -111,6 +111,24 @@ Deno.test("multiplyPart() holds no more memory for a long K than for 256", () =>
     return engine.memory.buffer.byteLength;
   };
   assertEquals(pages(256), pages(100_000));
+});
+
+Deno.test("multiplyPart() holds no more memory for many rows than for 4,080", () => {
+  const engine = createEngine(assembleKernel("f64", hasRelaxedMadd()));
+  const bytes = (M: number) => {
+    const [a, b] = [new Float64Array(M).fill(1), Float64Array.of(2)];
+    const c = new Float64Array(M);
+    const all = { top: 0, bottom: M, left: 0, right: 1 };
+    multiplyPart(engine, a, b, c, 1, 1, all);
+    assert(c.every((x) => x === 2));
+    return engine.memory.buffer.byteLength;
+  };
+  assertEquals(bytes(4080), bytes(100_000));
+});
+
+Deno.test("engineOf() makes one engine a kind, and keeps it", () => {
+  assert(engineOf("f32") === engineOf("f32"));
+  assert(engineOf("f32") !== engineOf("f64"));
 });
 
 Deno.test("multiplySimd() of sizes of 0 is empty, or zeros", () => {
