@@ -25,6 +25,7 @@ import {
   largestError,
   lehmer,
   type Matrix,
+  medianTime,
   type Multiply,
   randomMatrix,
   zeros,
@@ -183,17 +184,12 @@ function load(names: readonly string[]) {
 }
 
 /** Times one product of n × n matrices; prints a row. */
-function show(blas: Blas, n: number, kind: Floats): void {
+async function show(blas: Blas, n: number, kind: Floats): Promise<void> {
   const random = lehmer(42);
   const a = randomMatrix(n, n, kind, random);
   const b = randomMatrix(n, n, kind, random);
   const c = zeros(n, n, kind);
-  const times = Array.from({ length: 10 }, () => {
-    const start = performance.now();
-    blas.multiply(a, b, c);
-    return performance.now() - start;
-  });
-  const ms = times.slice(3).sort((x, y) => x - y)[3];
+  const ms = await medianTime(() => blas.multiply(a, b, c), 7, 3);
   console.log(
     `${n}`.padStart(4),
     kind.constructor.name.slice(0, 7),
@@ -204,7 +200,7 @@ function show(blas: Blas, n: number, kind: Floats): void {
   );
 }
 
-function main(args: string[]): void {
+async function main(args: string[]): Promise<void> {
   using blas = openBlas(args.length > 0 ? args : undefined);
   console.log(`${blas.name}\n${blas.config ?? "no configuration"}\n`);
   console.log("   n entries  threads      ms  GFLOP/s    error");
@@ -213,7 +209,7 @@ function main(args: string[]): void {
     for (const kind of [new Float64Array(), new Float32Array()]) {
       for (const threads of new Set([all && 1, all])) {
         if (threads) blas.threads = threads;
-        show(blas, n, kind);
+        await show(blas, n, kind);
       }
     }
   }
@@ -227,7 +223,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   try {
-    main(Deno.args);
+    await main(Deno.args);
   } catch (error) {
     console.error((error as Error).message);
     Deno.exit(1);

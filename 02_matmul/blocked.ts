@@ -22,6 +22,7 @@ import {
   largestError,
   lehmer,
   type Matrix,
+  medianTime,
   type Multiply,
   prepare,
   randomMatrix,
@@ -185,12 +186,8 @@ if (import.meta.main) {
   const forms = { multiplyIjk, multiplyIkj, multiplyTiled, multiplyPacked };
   console.log(`${n} × ${n} in f64: GFLOP/s, and the largest error`);
   for (const [name, multiply] of Object.entries(forms)) {
-    const times = Array.from({ length: 6 }, () => {
-      const start = performance.now();
-      multiply(a, b);
-      return performance.now() - start;
-    }).slice(1).sort((x, y) => x - y);
-    const rate = 2 * n ** 3 / times[2] / 1e6;
+    const ms = await medianTime(() => multiply(a, b), 5, 1);
+    const rate = 2 * n ** 3 / ms / 1e6;
     const error = largestError(a, b, multiply(a, b), 10);
     console.log(
       name.padEnd(15),

@@ -425,10 +425,8 @@ export const bugs = [
   {
     file: "kernel.ts",
     name: "multiplies the sum, and adds the number",
-    find:
-      "[...get(x), ...get(y), ...get(sum), ...relaxedMadd, ...set(sum)]\n      : [",
-    replace:
-      "[...get(sum), ...get(y), ...get(x), ...relaxedMadd, ...set(sum)]\n      : [",
+    find: "[...get(x), ...get(y), ...get(sum), ...relaxedMadd, ...set(sum)]",
+    replace: "[...get(sum), ...get(y), ...get(x), ...relaxedMadd, ...set(sum)]",
     hint: "In which order does x · y + z take its operands?",
   },
   {

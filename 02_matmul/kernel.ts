@@ -20,7 +20,7 @@
  */
 import * as wasm from "./assembler.ts";
 import { type Code, get, I32, LANES, set, tee, V128 } from "./assembler.ts";
-import type { Floats } from "./matrix.ts";
+import { type Floats, medianTime } from "./matrix.ts";
 
 /** The kind of number that a kernel multiplies. */
 export type Kind = keyof typeof LANES;
@@ -62,7 +62,7 @@ export function assembleKernel(
   kind: Kind,
   relaxed: boolean,
 ): Uint8Array<ArrayBuffer> {
-  const { bytes, splat, add, multiply, relaxedMadd } = LANES[kind];
+  const { bytes, splat, add } = LANES[kind];
   let count = 0;
   const locals = (n: number) => Array.from({ length: n }, () => count++);
   const [a, b, c, depth, rowTiles, columnTiles, bStride, cStride] = locals(8);
@@ -82,11 +82,6 @@ export function assembleKernel(
     ...wasm.subtract,
     ...tee(local),
   ];
-  const madd = (x: number, y: number, sum: number): Code =>
-    relaxed
-      ? [...get(x), ...get(y), ...get(sum), ...relaxedMadd, ...set(sum)]
-      : [...get(sum), ...get(x), ...get(y), ...multiply, ...add, ...set(sum)];
-
   const turn = range(UNROLL).flatMap((u) => [
     ...y.flatMap((vector, v) => [
       ...get(columnPanel),
@@ -97,7 +92,9 @@ export function assembleKernel(
       ...get(rowPanel),
       ...splat((u * ROWS + r) * bytes),
       ...set(x),
-      ...y.flatMap((vector, v) => madd(x, vector, sums[r * VECTORS + v])),
+      ...y.flatMap((vector, v) =>
+        madd(kind, relaxed, x, vector, sums[r * VECTORS + v])
+      ),
     ]),
   ]);
   const addSums = range(ROWS).flatMap((r) => [
@@ -135,6 +132,29 @@ export function assembleKernel(
   return wasm.assemble(8, [[5, I32], [sums.length + VECTORS + 1, V128]], body);
 }
 
+/** sum += x · y, of vectors in locals, in one instruction or in two. */
+function madd(
+  kind: Kind,
+  relaxed: boolean,
+  x: number,
+  y: number,
+  sum: number,
+): Code {
+  const { add, multiply, relaxedMadd } = LANES[kind];
+  return relaxed
+    ? [...get(x), ...get(y), ...get(sum), ...relaxedMadd, ...set(sum)]
+    : [...get(sum), ...get(x), ...get(y), ...multiply, ...add, ...set(sum)];
+}
+
+const codes = new Map<Kind, Uint8Array<ArrayBuffer>>();
+
+/** The code of the fastest kernel that the engine knows, assembled once. */
+export function kernelCode(kind: Kind): Uint8Array<ArrayBuffer> {
+  const code = codes.get(kind) ?? assembleKernel(kind, hasRelaxedMadd());
+  codes.set(kind, code);
+  return code;
+}
+
 /** Whether the engine knows the fused multiply-add; all do since 2024 or so. */
 export function hasRelaxedMadd(): boolean {
   return WebAssembly.validate(assembleKernel("f32", true));
@@ -164,16 +184,12 @@ export function createEngine(code: BufferSource): Engine {
  * @returns GFLOP/s, the best of some runs
  */
 export function measurePeak(kind: Kind): number {
-  const { bytes, relaxedMadd, multiply, add } = LANES[kind];
+  const { bytes } = LANES[kind];
   const sums = range(12).map((i) => i + 1);
   const x = 13;
   const fused = hasRelaxedMadd();
   const body = wasm.repeat(
-    sums.flatMap((sum) =>
-      fused
-        ? [...get(x), ...get(x), ...get(sum), ...relaxedMadd, ...set(sum)]
-        : [...get(sum), ...get(x), ...get(x), ...multiply, ...add, ...set(sum)]
-    ),
+    sums.flatMap((sum) => madd(kind, fused, x, x, sum)),
     [...get(0), ...wasm.constant(1), ...wasm.subtract, ...tee(0)],
   );
   const keep = sums.flatMap((sum) => [
@@ -201,7 +217,7 @@ if (import.meta.main) {
   console.log(`fused multiply-add: ${hasRelaxedMadd() ? "yes" : "no"}`);
   for (const kind of ["f32", "f64"] as const) {
     const { bytes } = LANES[kind];
-    const code = assembleKernel(kind, hasRelaxedMadd());
+    const code = kernelCode(kind);
     const { kernel, memory } = createEngine(code);
     // 20 row panels of (6, 256), 32 column panels of (256, 2 vectors), a block
     const [depth, rowTiles, columnTiles] = [256, 20, 32];
@@ -210,13 +226,11 @@ if (import.meta.main) {
     const block = rows + rowTiles * ROWS * depth * bytes;
     const stride = columnTiles * VECTORS * VECTOR;
     memory.grow(Math.ceil((block + rowTiles * ROWS * stride) / 65536));
-    const times = range(400).map(() => {
-      const start = performance.now();
+    const run = () =>
       kernel(rows, 0, block, depth, rowTiles, columnTiles, panel, stride);
-      return performance.now() - start;
-    }).sort((x, y) => x - y);
+    const ms = await medianTime(run, 300, 100);
     const operations = 2 * rowTiles * ROWS * depth * (stride / bytes);
-    const [rate, peak] = [operations / times[200] / 1e6, measurePeak(kind)];
+    const [rate, peak] = [operations / ms / 1e6, measurePeak(kind)];
     console.log(
       `${kind}: ${code.length} bytes of code, ${rate.toFixed(1)} GFLOP/s,`,
       `${(100 * rate / peak).toFixed(0)} % of the peak of ${peak.toFixed(1)}`,

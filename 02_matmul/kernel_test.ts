@@ -4,6 +4,7 @@ import {
   assembleKernel,
   createEngine,
   hasRelaxedMadd,
+  kernelCode,
   kindOf,
   measurePeak,
 } from "./kernel.ts";
@@ -64,6 +65,13 @@ Deno.test("hasRelaxedMadd() is what the engine says: this one has it", () => {
   const code = assembleKernel("f64", true);
   assertEquals(hasRelaxedMadd(), WebAssembly.validate(code));
   assert(hasRelaxedMadd());
+});
+
+Deno.test("kernelCode() is the fastest kernel there is, assembled once", () => {
+  for (const kind of ["f32", "f64"] as const) {
+    assertEquals(kernelCode(kind), assembleKernel(kind, hasRelaxedMadd()));
+    assert(kernelCode(kind) === kernelCode(kind));
+  }
 });
 
 Deno.test("a kernel of one turn and one tile is whole, too", () => {

@@ -224,6 +224,26 @@ export function largestError(
   return distance === 0 ? 0 : distance / largest;
 }
 
+/**
+ * The median time of a call, in ms.
+ * @param runs how many are timed, after `warmUp` others
+ */
+export async function medianTime(
+  call: () => unknown,
+  runs: number,
+  warmUp: number,
+  now = () => performance.now(),
+): Promise<number> {
+  for (let i = 0; i < warmUp; i++) await call();
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    const start = now();
+    await call();
+    times.push(now() - start);
+  }
+  return times.sort((x, y) => x - y)[runs >> 1];
+}
+
 if (import.meta.main) {
   const a = matrix(1, 3, Float64Array.of(1e16, 1, -1e16));
   const b = matrix(3, 1, Float64Array.of(1, 1, 1));

@@ -9,6 +9,7 @@ import {
   largestError,
   lehmer,
   matrix,
+  medianTime,
   prepare,
   randomMatrix,
   referenceRow,
@@ -172,4 +173,15 @@ Deno.test("largestError() is the largest distance over the largest entry", () =>
   const nothing = f64(2, 1, 0, 0);
   assertEquals(largestError(nothing, b, f64(2, 2, 0, 0, 0, 0)), 0);
   assertThrows(() => largestError(a, b, f64(0, 0)), RangeError, "is (2, 2)");
+});
+
+Deno.test("medianTime() is the middle of the runs, in order, after the warm-up", async () => {
+  let clock = 0, calls = 0;
+  const times = [900, 800, 30, 10, 50, 20, 40];
+  const call = () => {
+    clock += times[calls++];
+    return Promise.resolve();
+  };
+  assertEquals(await medianTime(call, 5, 2, () => clock), 30);
+  assertEquals(calls, 7);
 });

@@ -16,13 +16,7 @@
  * Run: `deno run parallel.ts`
  * @module
  */
-import {
-  assembleKernel,
-  createEngine,
-  hasRelaxedMadd,
-  kindOf,
-  ROWS,
-} from "./kernel.ts";
+import { createEngine, kernelCode, kindOf, ROWS } from "./kernel.ts";
 import {
   checkProduct,
   type Floats,
@@ -30,12 +24,15 @@ import {
   lehmer,
   type Matrix,
   matrix,
+  medianTime,
   randomMatrix,
 } from "./matrix.ts";
 import { multiplyPart, multiplySimd, type Part } from "./simd.ts";
 
 /** More workers would only fill the memory, 8 MB each. */
 const MOST_WORKERS = 256;
+/** How many workers this machine has a core for. */
+const CORES = Math.min(MOST_WORKERS, navigator.hardwareConcurrency);
 
 /**
  * Workers that multiply together. To be closed, or held by `using`: it keeps the
@@ -58,7 +55,7 @@ export class Pool {
    * @param size how many workers
    * @throws {RangeError} if that is no integer from 1 to 256
    */
-  constructor(size = Math.min(MOST_WORKERS, navigator.hardwareConcurrency)) {
+  constructor(size = CORES) {
     if (!Number.isInteger(size) || size < 1 || size > MOST_WORKERS) {
       throw new RangeError(
         `Cannot make a pool of ${size} workers: needs 1 to ${MOST_WORKERS}`,
@@ -105,7 +102,7 @@ export class Pool {
       ? c.data
       : sharedZeros(c.rows, N, c.data).data;
     const kind = kindOf(a.data);
-    const code = assembleKernel(kind, hasRelaxedMadd());
+    const code = kernelCode(kind);
     const parts = cut(c.rows, N, this.size);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#reject = reject;
@@ -210,15 +207,6 @@ if (import.meta.main) {
   const [a, b] = [0, 1].map(() =>
     randomMatrix(n, n, new Float32Array(), random)
   );
-  const time = async (multiply: () => unknown) => {
-    const times: number[] = [];
-    for (let i = 0; i < 9; i++) {
-      const start = performance.now();
-      await multiply();
-      times.push(performance.now() - start);
-    }
-    return times.slice(2).sort((x, y) => x - y)[3];
-  };
   const show = (name: string, ms: number) =>
     console.log(
       name.padEnd(12),
@@ -226,10 +214,11 @@ if (import.meta.main) {
       `${(2 * n ** 3 / ms / 1e6).toFixed(1).padStart(6)} GFLOP/s`,
     );
   console.log(`${n} × ${n} in f32`);
-  show("one thread", await time(() => multiplySimd(a, b)));
-  for (const size of new Set([1, 2, navigator.hardwareConcurrency])) {
+  show("one thread", await medianTime(() => multiplySimd(a, b), 9, 3));
+  for (const size of new Set([1, 2, CORES])) {
     using pool = new Pool(size);
-    show(`${size} worker(s)`, await time(() => pool.multiply(a, b)));
+    const ms = await medianTime(() => pool.multiply(a, b), 9, 3);
+    show(`${size} worker(s)`, ms);
     const c = await pool.multiply(a, b);
     console.log(" ".repeat(12), `largest error ${largestError(a, b, c, 4)}`);
   }

@@ -19,10 +19,9 @@
  * @module
  */
 import {
-  assembleKernel,
   createEngine,
   type Engine,
-  hasRelaxedMadd,
+  kernelCode,
   type Kind,
   kindOf,
   measurePeak,
@@ -32,6 +31,7 @@ import {
   type Floats,
   largestError,
   lehmer,
+  medianTime,
   type Multiply,
   randomMatrix,
   zeros,
@@ -142,8 +142,7 @@ const engines = new Map<Kind, Engine>();
 
 /** The engine of a kind of number, made when it is first asked for. */
 export function engineOf(kind: Kind): Engine {
-  const engine = engines.get(kind) ??
-    createEngine(assembleKernel(kind, hasRelaxedMadd()));
+  const engine = engines.get(kind) ?? createEngine(kernelCode(kind));
   engines.set(kind, engine);
   return engine;
 }
@@ -170,12 +169,8 @@ if (import.meta.main) {
     console.log(`${kindOf(like)}: peak ${peak.toFixed(1)} GFLOP/s`);
     for (const n of [256, 512, 1024]) {
       const [a, b] = [0, 1].map(() => randomMatrix<Floats>(n, n, like, random));
-      const times = Array.from({ length: 8 }, () => {
-        const start = performance.now();
-        multiplySimd(a, b);
-        return performance.now() - start;
-      }).slice(1).sort((x, y) => x - y);
-      const rate = 2 * n ** 3 / times[3] / 1e6;
+      const ms = await medianTime(() => multiplySimd(a, b), 7, 3);
+      const rate = 2 * n ** 3 / ms / 1e6;
       const error = largestError(a, b, multiplySimd(a, b), 4);
       console.log(
         `${n}`.padStart(7),
