@@ -6,14 +6,14 @@
  * writes them to memory; the second reads each row, twice, and writes its weights;
  * the third reads those and sums the values. Each is tuned as well as it can be, and
  * yet most of the time may go into scores that nobody asked for: they are written
- * once and read three times, and their memory grows with the square of the length.
+ * twice and read three times, and their memory grows with the square of the length.
  *
  * Shapes: query (B, H, N, D), key and value (B, G, S, D), output (B, H, N, D):
  * B batch, H heads, G heads of keys and values, each for H / G heads of queries, N
  * queries, S keys, D head size.
  * Time O(B·H·N·S·D); space O(B·H·N·S).
  * Trap: a row that may look at no key. Its weights are 0 / 0; here it is zeros.
- * Left out: dropout, other biases on the scores. A masked key may be anything, but its
+ * Left out: dropout, other biases on the scores, scores beyond 3.4e38. A masked key may be anything, but its
  * value must be a finite number: its weight is 0, and 0 · ∞ is none.
  * Source: Vaswani et al. (2017), arXiv:1706.03762; Ainslie et al. (2023),
  * arXiv:2305.13245, for shared heads of keys.
@@ -322,7 +322,7 @@ export async function planAttention(
       kernel: await gpu.compile(SOFTMAX),
       buffers: [...await uploadShape(memory, x), scores, logSums],
       groups: batch * N,
-      iterations: 2 * Math.ceil(S / LANES) + Math.log2(LANES),
+      iterations: 2 * Math.ceil(S / LANES) + Math.log2(LANES) + 3,
     },
     await launchProduct(gpu, memory, outputWay(D), {
       ...{ M: N, K: S, N: D, batch, share },

@@ -402,6 +402,20 @@ export const bugs = [
     hint: "Which of the two does a kernel wait for?",
   },
   {
+    file: "roofline.ts",
+    name: "counts a byte that is read and written once",
+    find: "gbytes: 2 * 4 * length /",
+    replace: "gbytes: 4 * length /",
+    hint: "How often does a copied byte cross the bus?",
+  },
+  {
+    file: "roofline.ts",
+    name: "counts a multiply-add as one FLOP",
+    find: "const flop = 2 * 4 * CHAINS",
+    replace: "const flop = 4 * CHAINS",
+    hint: "How many operations are a product and a sum?",
+  },
+  {
     file: "tiling.ts",
     name: "reads beyond the edge of a matrix",
     find: "if (i >= x.rows || j >= x.columns) return 0;",
@@ -588,6 +602,13 @@ export const bugs = [
     find: "const N = way.transposed ? b.rows : b.columns;",
     replace: "const N = b.columns;",
     hint: "Which side of b is a column of the product?",
+  },
+  {
+    file: "matmul.ts",
+    name: "counts an inner loop's rounds, and not the look that leaves it",
+    find: "(loads + DEPTH + 4) + 1",
+    replace: "(loads + DEPTH)",
+    hint: "How often is the condition of a loop of n rounds looked at?",
   },
   {
     file: "attention.ts",
@@ -906,14 +927,14 @@ export const bugs = [
   {
     file: "flash_attention.ts",
     name: "masks the largest score, but not the weights",
-    find: "select(vec4<f32>(), exp2(score${i} - higher${i}), seen${i})",
+    find: "select(vec4f(), exp2(score${i} - higher${i}), seen${i})",
     replace: "exp2(score${i} - higher${i})",
     hint: "What does a hidden key weigh?",
   },
   {
     file: "flash_attention.ts",
     name: "trusts exp(lowest − lowest) to be zero in a row without a key",
-    find: "select(vec4<f32>(), exp2(score${i} - higher${i}), seen${i})",
+    find: "select(vec4f(), exp2(score${i} - higher${i}), seen${i})",
     replace: "exp2(masked${i} - higher${i})",
     hint:
       "All scores of a block are masked. What is the largest, and what is left?",
@@ -1008,7 +1029,7 @@ export const bugs = [
   {
     file: "flash_attention.ts",
     name: "reads the padding of a row as part of the head",
-    find: "return select(vec4<f32>(), x,",
+    find: "return select(vec4f(), x,",
     replace: "return select(x, x,",
     hint: "D is 7. What is in the eighth place of a row?",
   },
@@ -1048,6 +1069,13 @@ export const bugs = [
     find: "tileBytes(D, tile) <= bytes",
     replace: "tileBytes(D, tile) <= 2 * bytes",
     hint: "Must the tile fit, or half of it?",
+  },
+  {
+    file: "flash_attention.ts",
+    name: "lets a tile be larger than the workgroup's memory",
+    find: "  gpu.mustFit(tileBytes(D, tile));\n",
+    replace: "",
+    hint: "Does every driver refuse what does not fit?",
   },
   {
     file: "flash_backward.ts",
@@ -1222,7 +1250,7 @@ export const bugs = [
   {
     file: "flash_backward.ts",
     name: "ignores how much memory a workgroup has",
-    find: `  while (tile > 0 && bytes(tile) > limit) tile--;
+    find: `  while (tile > 0 && bytesOf(D, tile) > limit) tile--;
 `,
     replace: "",
     hint: "How large is a tile of 16 heads of 128?",

@@ -25,7 +25,7 @@ export interface Launch {
   buffers: GPUBuffer[];
   /** How many workgroups; folded into rows where one row cannot hold them. */
   groups: number;
-  /** How often an invocation goes round its loops, at most. */
+  /** How often an invocation goes round its loops, at most; the look that leaves one counts. */
   iterations?: number;
 }
 
@@ -41,6 +41,12 @@ const MOST_ITERATIONS = 65_535;
 const INSTALL = Deno.build.os === "linux"
   ? "mesa-vulkan-drivers and libvulkan1, or the GPU's own driver"
   : "the GPU's driver";
+
+/** The text of a loop without the loop: of each number below `count`, in lines. */
+export function unroll(count: number, text: (i: number) => string): string {
+  return Array.from({ length: count }, (_, i) => text(i)).join("\n");
+}
+
 /** An open GPU. To be disposed, or held by `using`. */
 export class Gpu implements Disposable {
   /** As its driver calls it. */
@@ -139,6 +145,18 @@ export class Gpu implements Disposable {
       this.#kernels.set(key, kernel);
     }
     return await kernel;
+  }
+
+  /**
+   * Not every driver refuses a kernel that wants more memory than a workgroup has.
+   * @throws {RangeError} if it is less than so many bytes
+   */
+  mustFit(bytes: number): void {
+    const { maxComputeWorkgroupStorageSize: most } = this.limits;
+    if (bytes <= most) return;
+    throw new RangeError(
+      `Cannot give a workgroup ${bytes} bytes: ${this.name} has ${most}`,
+    );
   }
 
   /**

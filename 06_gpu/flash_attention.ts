@@ -14,7 +14,8 @@
  * Shapes: as in attention.ts: query (B, H, N, D), key and value (B, G, S, D).
  * Time O(B·H·N·S·D); space O(B·H·N) beside the output, for the log-sums.
  * Trap: to change the largest score, and not the sum and the output with it.
- * Left out: f16, tensor cores, parts of the keys in parallel, dropout. A value that
+ * Left out: f16, tensor cores, parts of the keys in parallel, dropout, scores beyond
+ * 3.4e38. A value that
  * causality hides must be a finite number, as 0 · ∞ is none; one that is padding may
  * be anything.
  * Source: Dao, Fu, Ermon, Rudra, Ré (2022), arXiv:2205.14135.
@@ -36,7 +37,7 @@ import {
   uploadShape,
 } from "./attention.ts";
 import { inBytes, type Memory, pitchOf } from "./buffers.ts";
-import { demo, type Gpu } from "./device.ts";
+import { demo, type Gpu, unroll } from "./device.ts";
 import { lehmer } from "./testing.ts";
 
 /** The largest head: its part of the output fills an invocation's registers. */
@@ -55,7 +56,7 @@ export interface Tile {
 export function tileBytes(D: number, { X, Y }: Tile): number {
   const width = pitchOf(D) / 4;
   const [rows, keys] = [ROWS * Y, KEYS * X];
-  return 16 * (rows * width + keys * (width | 1) + rows * X) + 4 * rows * X;
+  return 16 * ((rows + keys) * (width | 1) + rows * X) + 4 * rows * X;
 }
 
 /** The largest tile that fits so much workgroup memory. */
@@ -68,9 +69,6 @@ export function tileFor(D: number, bytes: number): Tile {
 export const flashTile = ({ limits }: Gpu, D: number) =>
   tileFor(D, limits.maxComputeWorkgroupStorageSize);
 
-const unroll = (count: number, text: (i: number) => string) =>
-  Array.from({ length: count }, (_, i) => text(i)).join("\n");
-
 /**
  * Flash attention for heads of D. Grid: B · H · (N / 8Y) workgroups of X × Y. A
  * workgroup keeps 8Y queries and takes 4X keys at a time. An invocation makes
@@ -81,25 +79,25 @@ export function flashKernel(D: number, { X, Y }: Tile): string {
   const width = pitchOf(D) / 4; // of a head, in vec4s
   const vectors = Math.ceil(width / X); // of the output, in an invocation
   return SHAPE + /* wgsl */ `
-@group(0) @binding(2) var<storage, read> query: array<vec4<f32>>; // (B, H, N, pitch of D)
-@group(0) @binding(3) var<storage, read> key: array<vec4<f32>>; // (B, G, S, pitch of D)
-@group(0) @binding(4) var<storage, read> value: array<vec4<f32>>; // (B, G, S, pitch of D)
-@group(0) @binding(5) var<storage, read_write> output: array<vec4<f32>>; // (B, H, N, pitch of D)
+@group(0) @binding(2) var<storage, read> query: array<vec4f>; // (B, H, N, pitch of D)
+@group(0) @binding(3) var<storage, read> key: array<vec4f>; // (B, G, S, pitch of D)
+@group(0) @binding(4) var<storage, read> value: array<vec4f>; // (B, G, S, pitch of D)
+@group(0) @binding(5) var<storage, read_write> output: array<vec4f>; // (B, H, N, pitch of D)
 @group(0) @binding(6) var<storage, read_write> logSums: array<f32>; // (B, H, N)
 override X: u32 = ${X};
 override Y: u32 = ${Y};
 const WIDTH = ${width}u;
 const STRIDE = ${
     width | 1
-  }u; // odd, so that neighbours' keys lie in other banks
-var<workgroup> tileQ: array<vec4<f32>, ${ROWS} * Y * WIDTH>;
-var<workgroup> tileKV: array<vec4<f32>, ${KEYS} * X * STRIDE>;
-var<workgroup> weights: array<vec4<f32>, ${ROWS} * Y * X>;
+  }u; // odd, so that neighbouring rows lie in other banks
+var<workgroup> tileQ: array<vec4f, ${ROWS} * Y * STRIDE>;
+var<workgroup> tileKV: array<vec4f, ${KEYS} * X * STRIDE>;
+var<workgroup> weights: array<vec4f, ${ROWS} * Y * X>;
 var<workgroup> partial: array<f32, ${ROWS} * Y * X>;
 
 /** Vec4 v of a row; zeros in place of its padding. */
-fn cut(x: vec4<f32>, v: u32) -> vec4<f32> {
-  return select(vec4<f32>(), x, vec4u(4 * v) + vec4u(0, 1, 2, 3) < vec4u(shape.D));
+fn cut(x: vec4f, v: u32) -> vec4f {
+  return select(vec4f(), x, vec4u(4 * v) + vec4u(0, 1, 2, 3) < vec4u(shape.D));
 }
 
 @compute @workgroup_size(X, Y)
@@ -121,9 +119,10 @@ fn main(
   let factor = shape.scale * ${Math.LOG2E};
   for (var i = index; i < ${ROWS} * Y * WIDTH; i += X * Y) {
     let row = top + i / WIDTH;
-    tileQ[i] = vec4<f32>();
+    let at = i / WIDTH * STRIDE + i % WIDTH;
+    tileQ[at] = vec4f();
     if (row < shape.N) {
-      tileQ[i] = factor * cut(query[(head * shape.N + row) * WIDTH + i % WIDTH], i % WIDTH);
+      tileQ[at] = factor * cut(query[(head * shape.N + row) * WIDTH + i % WIDTH], i % WIDTH);
     }
   }
 ${
@@ -131,7 +130,7 @@ ${
       `  let reach${i} = reach(top + local.y + ${i} * Y);
   var peak${i} = LOWEST;
   var sum${i} = 0.0; // of this invocation's keys\n` +
-      unroll(vectors, (v) => `  var out${i}_${v} = vec4<f32>();`))
+      unroll(vectors, (v) => `  var out${i}_${v} = vec4f();`))
   }
 
   // Blocks that causality hides from every row are not even loaded.
@@ -140,13 +139,13 @@ ${
     for (var i = index; i < ${KEYS} * X * WIDTH; i += X * Y) {
       let s = start + i / WIDTH;
       let at = i / WIDTH * STRIDE + i % WIDTH;
-      tileKV[at] = vec4<f32>();
+      tileKV[at] = vec4f();
       if (s < shape.S) {
         tileKV[at] = cut(key[(keyHead * shape.S + s) * WIDTH + i % WIDTH], i % WIDTH);
       }
     }
     workgroupBarrier(); // queries and keys are there
-${unroll(ROWS, (i) => `    var score${i} = vec4<f32>();`)}
+${unroll(ROWS, (i) => `    var score${i} = vec4f();`)}
     for (var v = 0u; v < WIDTH; v++) {
 ${
     unroll(KEYS, (j) =>
@@ -154,9 +153,9 @@ ${
   }
 ${
     unroll(ROWS, (i) =>
-      `      let q${i} = tileQ[(local.y + ${i} * Y) * WIDTH + v];\n` +
+      `      let q${i} = tileQ[(local.y + ${i} * Y) * STRIDE + v];\n` +
       unroll(4, (d) =>
-        `      score${i} = fma(vec4<f32>(q${i}[${d}]), vec4<f32>(k0[${d}], k1[${d}], k2[${d}], k3[${d}]), score${i});`))
+        `      score${i} = fma(vec4f(q${i}[${d}]), vec4f(k0[${d}], k1[${d}], k2[${d}], k3[${d}]), score${i});`))
   }
     }
     let keys = vec4u(start + local.x) + vec4u(0, 1, 2, 3) * X;
@@ -170,7 +169,7 @@ ${
 ${
     unroll(ROWS, (i) =>
       `    let seen${i} = kept & (keys < vec4u(reach${i}));
-    let masked${i} = select(vec4<f32>(LOWEST), score${i}, seen${i});
+    let masked${i} = select(vec4f(LOWEST), score${i}, seen${i});
     partial[(local.y + ${i} * Y) * X + local.x] =
       max(max(masked${i}[0], masked${i}[1]), max(masked${i}[2], masked${i}[3]));`)
   }
@@ -185,16 +184,16 @@ ${
 ${
     unroll(ROWS, (i) =>
       `    let shrink${i} = exp2(peak${i} - higher${i});
-    let weight${i} = select(vec4<f32>(), exp2(score${i} - higher${i}), seen${i});
+    let weight${i} = select(vec4f(), exp2(score${i} - higher${i}), seen${i});
     peak${i} = higher${i};
     weights[(local.y + ${i} * Y) * X + local.x] = weight${i};
-    sum${i} = sum${i} * shrink${i} + dot(weight${i}, vec4<f32>(1));
+    sum${i} = sum${i} * shrink${i} + dot(weight${i}, vec4f(1));
 ${unroll(vectors, (v) => `    out${i}_${v} *= shrink${i};`)}`)
   }
     for (var i = index; i < ${KEYS} * X * WIDTH; i += X * Y) {
       let s = start + i / WIDTH;
       let at = i / WIDTH * STRIDE + i % WIDTH;
-      tileKV[at] = vec4<f32>();
+      tileKV[at] = vec4f();
       if (s >= shape.S) { continue; }
       if (keep[keepAt + s] == 0) { continue; } // not even NaN gets through
       tileKV[at] = value[(keyHead * shape.S + s) * WIDTH + i % WIDTH];
@@ -210,7 +209,7 @@ ${
       unroll(vectors, (v) =>
         `      let v${j}_${v} = tileKV[(x + ${j} * X) * STRIDE + min(local.x + ${v} * X, WIDTH - 1)];\n` +
         unroll(ROWS, (i) =>
-          `      out${i}_${v} = fma(vec4<f32>(w${i}[${j}]), v${j}_${v}, out${i}_${v});`)))
+          `      out${i}_${v} = fma(vec4f(w${i}[${j}]), v${j}_${v}, out${i}_${v});`)))
   }
     }
     workgroupBarrier(); // and no one reads them any more
@@ -246,7 +245,8 @@ ${
 /**
  * Plans flash attention.
  * @param tile of a workgroup; the largest that fits, without
- * @throws as {@link checkAttention}, and {RangeError} if D is above 128
+ * @throws as {@link checkAttention}, and {RangeError} if D is above 128 or the tile
+ * does not fit
  */
 export async function planFlash(
   gpu: Gpu,
@@ -261,6 +261,7 @@ export async function planFlash(
       `Cannot attend in one pass: heads of ${D} are above ${LARGEST_HEAD}`,
     );
   }
+  gpu.mustFit(tileBytes(D, tile));
   const output = await memory.empty(4 * B * H * N * pitchOf(D));
   const logSums = await memory.empty(4 * B * H * N);
   const buffers = [
@@ -274,9 +275,9 @@ export async function planFlash(
   const groups = B * H * Math.ceil(N / (ROWS * tile.Y));
   const { X, Y } = tile;
   const width = pitchOf(D) / 4;
-  const round = 2 * Math.ceil(KEYS * width / Y) + width + 2 * X + 1;
+  const round = 2 * Math.ceil(KEYS * width / Y) + width + 2 * X + 6;
   const iterations = Math.ceil(S / (KEYS * X)) * round +
-    Math.ceil(ROWS * width / X);
+    Math.ceil(ROWS * width / X) + ROWS * (X + 1) + 2;
   const launches = [{ kernel, buffers, groups, iterations }];
   return { launches, output, logSums };
 }

@@ -151,6 +151,7 @@ test("a first block that is all padding leaves no trace, though it holds NaN", a
   const keep = Uint8Array.from({ length: S }, (_, s) => +(s >= 9 && s !== 20));
   const x = randomAttention({ N, S, D, keep }, lehmer(3));
   const right = await attendFlash(gpu, x, SMALL);
+  const twin = attendTiled(x, 8, 8);
   await mustBeRight(gpu, x);
   for (let s = 0; s < S; s++) {
     if (keep[s] === 1) continue;
@@ -158,8 +159,7 @@ test("a first block that is all padding leaves no trace, though it holds NaN", a
     x.value.fill(s % 2 ? NaN : Infinity, s * D, (s + 1) * D);
   }
   assertEquals(await attendFlash(gpu, x, SMALL), right);
-  assertEquals(attendTiled(x, 8, 8), attendTiled(x, 8, 8));
-  assert(attentionError(x, attendTiled(x, 8, 8)) <= 1);
+  assertEquals(attendTiled(x, 8, 8), twin);
 });
 
 test("scores of ±10,000 neither overflow nor vanish", async (gpu) => {
@@ -194,6 +194,19 @@ test("infinities and NaN pass through as in the formula", async (gpu) => {
   assert(spoiled.output.subarray(0, 4).every(Number.isNaN));
   assert(Number.isNaN(spoiled.logSums[0]));
   assert(Number.isFinite(spoiled.output[4]));
+});
+
+test("a NaN in one text stays there", async (gpu) => {
+  const x = randomAttention({ B: 2, N: 5, S: 5, D: 4 }, lehmer(20));
+  const right = await attendFlash(gpu, x);
+  x.value.fill(NaN, 20);
+  const got = await attendFlash(gpu, x);
+  assertEquals(got.output.subarray(0, 20), right.output.subarray(0, 20));
+});
+
+test("more than 65,535 workgroups are all run", async (gpu) => {
+  const x = randomAttention({ B: 65_537, N: 1, D: 1 }, lehmer(21));
+  assert(attentionError(x, await attendFlash(gpu, x, SMALL)) <= 1);
 });
 
 test("what comes later changes nothing, not a bit", async (gpu) => {
@@ -288,26 +301,19 @@ Deno.test("the tile fits the workgroup memory, and is the largest that does", ()
   assertEquals(tileFor(64, 49152), { X: 8, Y: 8 });
 });
 
-test("a tile as large as it says is what the driver gets", async (gpu) => {
-  const most = gpu.limits.maxComputeWorkgroupStorageSize;
-  const bytes = (D: number, tile: Tile) =>
-    [
-      ...flashKernel(D, tile).matchAll(
-        /var<workgroup> \w+: array<(.*), (.*)>;/g,
-      ),
-    ]
-      .reduce((sum, [, type, count]) => {
-        const width = Math.ceil(D / 4);
-        const factors = count.replace("STRIDE", `${width | 1}`)
-          .replace("WIDTH", `${width}`).replace("X", `${tile.X}`)
-          .replace("Y", `${tile.Y}`).split(" * ").map(Number);
-        return sum + factors.reduce((x, y) => x * y) *
-            (type === "f32" ? 4 : 16);
-      }, 0);
-  for (const D of [3, 64, 128]) {
-    const tile = tileFor(D, most);
-    assertEquals(bytes(D, tile), tileBytes(D, tile));
-    await gpu.compile(flashKernel(D, tile));
+Deno.test("a tile's bytes are those of the kernel's workgroup variables", () => {
+  for (const [D, tile] of [[3, SMALL], [128, { X: 8, Y: 4 }]] as const) {
+    const width = Math.ceil(D / 4);
+    const variables = flashKernel(D, tile)
+      .replaceAll("STRIDE", `${width | 1}`).replaceAll(/\bX\b/g, `${tile.X}`)
+      .replaceAll(/\bY\b/g, `${tile.Y}`)
+      .matchAll(/var<workgroup> \w+: array<(.*), (.*)>;/g);
+    let bytes = 0;
+    for (const [, type, count] of variables) {
+      const length = count.split(" * ").map(Number).reduce((x, y) => x * y);
+      bytes += length * (type === "f32" ? 4 : 16);
+    }
+    assertEquals(bytes, tileBytes(D, tile));
   }
 });
 
@@ -318,6 +324,30 @@ test("a head above 128 is refused", async (gpu) => {
     "Cannot attend in one pass: heads of 129 are above 128",
   );
 });
+
+test("a tile that a workgroup's memory does not hold is refused", async (gpu) => {
+  const x = randomAttention({ N: 1, D: 128 }, lehmer(1));
+  const most = gpu.limits.maxComputeWorkgroupStorageSize;
+  await assertRejects(
+    () => attendFlash(gpu, x, { X: 16, Y: 64 }),
+    RangeError,
+    `bytes: ${gpu.name} has ${most}`,
+  );
+});
+
+test("the longest sum that is not refused is whole", async (gpu) => {
+  const tile = { X: 2, Y: 16 };
+  for (let S = 48_000;; S -= 500) {
+    using memory = gpu.memory();
+    const x = randomAttention({ N: 1, S, D: 16 }, () => 0.75);
+    const plan = await planFlash(gpu, memory, x, tile);
+    if (plan.launches[0].iterations! > 65_535) continue;
+    // All values are a half, so their mean is.
+    const { output } = await runPlan(gpu, x, plan);
+    output.forEach((y) => assert(Math.abs(y - 0.5) < 1e-3, `S=${S}: ${y}`));
+    break;
+  }
+}, "software");
 
 test(
   "a loop that the software driver would cut short is refused",

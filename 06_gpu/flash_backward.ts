@@ -213,6 +213,10 @@ ${each("  if (c# < V) { dValue[at0 + c#] = dValue#; }")}
   return { queries, keys };
 }
 
+/** Of workgroup memory: rows of queries, keys, values and dOutput, and their scores. */
+const bytesOf = (D: number, tile: number) =>
+  4 * tile * (pitchOf(D) / 4 | 1) * 16 + 2 * tile * tile * 4;
+
 /**
  * The kernels for heads of D numbers, with the largest tiles that fit.
  * @param limit bytes of memory that a workgroup has; any GPU has 16 KiB
@@ -222,16 +226,13 @@ ${each("  if (c# < V) { dValue[at0 + c#] = dValue#; }")}
 export function backwardOf(D: number, limit = 2 ** 14, tile = 16): Backward {
   const task = `Cannot find gradients of heads of ${D}`;
   if (D > 128) throw new RangeError(`${task}: the kernels hold at most 128`);
-  const V = pitchOf(D) / 4;
-  // Rows of queries, keys, values and dOutput, and what is made of them.
-  const bytes = (tile: number) => 4 * tile * (V | 1) * 16 + 2 * tile * tile * 4;
-  while (tile > 0 && bytes(tile) > limit) tile--;
+  while (tile > 0 && bytesOf(D, tile) > limit) tile--;
   if (tile === 0) {
     throw new RangeError(
-      `${task}: a tile needs ${bytes(1)} bytes, a workgroup has ${limit}`,
+      `${task}: a tile needs ${bytesOf(D, 1)} bytes, a workgroup has ${limit}`,
     );
   }
-  return { tile, ...kernels(V, tile) };
+  return { tile, ...kernels(pitchOf(D) / 4, tile) };
 }
 
 /**
@@ -265,19 +266,20 @@ export async function planGradients(
   }
   inputs.push(await memory.upload(rows));
   const TILE = way.tile;
+  gpu.mustFit(bytesOf(D, TILE));
   const V = pitchOf(D) / 4;
   const loads = Math.ceil(V / TILE);
-  const round = loads + V + TILE + 1; // how often a tile's loops go round
+  const round = loads + V + TILE + 4; // how often a tile's loops go round
   const launches = [{
     kernel: await gpu.compile(way.queries, { TILE }),
     buffers: [...inputs, await memory.uploadRows(output, D), dQuery],
     groups: B * H * Math.ceil(N / TILE),
-    iterations: Math.ceil(S / TILE) * round + V + loads,
+    iterations: Math.ceil(S / TILE) * round + V + loads + 3,
   }, {
     kernel: await gpu.compile(way.keys, { TILE }),
     buffers: [...inputs, dKey, dValue],
     groups: B * G * Math.ceil(S / TILE),
-    iterations: H / G * Math.ceil(N / TILE) * round + loads,
+    iterations: H / G * (Math.ceil(N / TILE) * round + 2) + loads + 2,
   }];
   return { launches, dQuery, dKey, dValue };
 }

@@ -9,7 +9,8 @@
  * itself instead of writing them to memory and reading them again. That is flash
  * attention. This script measures what the device can do, and then each kernel.
  *
- * Trap: to count FLOP only. Two kernels with the same FLOP differ by a factor of ten.
+ * Trap: to count FLOP only. Two kernels with the same FLOP differ by a factor of nine
+ * here, and by more on a GPU.
  * Run: `deno run gpu.ts`
  * @module
  */
@@ -53,6 +54,8 @@ export interface Cost {
 export interface Measured extends Cost {
   name: string;
   ms: number;
+  /** Why it could not be run; there is no time then. */
+  problem?: string;
 }
 
 /** The cost of a matrix product; a and b have numbers of so many bytes. */
@@ -199,12 +202,17 @@ export async function measureAttention(
   };
   {
     using memory = gpu.memory();
+    const name = "attention naive";
     const costs = naiveCosts(x);
-    await measure(
-      "attention naive",
-      await planAttention(gpu, memory, x),
-      ["scores", "softmax", "output"].map((name, i) => [name, costs[i]]),
-    );
+    const parts = ["scores", "softmax", "output"] as const;
+    try {
+      const plan = await planAttention(gpu, memory, x);
+      await measure(name, plan, parts.map((part, i) => [part, costs[i]]));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      const problem = `${name}: ${error.message}`;
+      measured.push({ name, ...costs.reduce(addCosts), ms: NaN, problem });
+    }
   }
   using memory = gpu.memory();
   const name = "attention flash";
@@ -239,19 +247,32 @@ export function table(measured: Measured[], { gflops }: Roof): string[] {
   const short = (x: number) =>
     x < 1000 ? `${Number(x.toPrecision(3))}` : x.toExponential(1);
   return [
-    line("", "", "FLOP per", "B read", "B written", "", "GFLOP/s", "% of"),
-    line("kernel", "FLOP", "byte", "each", "each", "ms", "", "peak"),
+    line(
+      "",
+      "",
+      "invo-",
+      "B read",
+      "B written",
+      "FLOP per",
+      "",
+      "GFLOP/s",
+      "% of",
+    ),
+    line("kernel", "FLOP", "cations", "each", "each", "byte", "ms", "", "peak"),
     ...measured.map(({ name, flop, invocations, reads, writes, ms }) => {
       const rate = flop / ms / 1e6;
       return line(
         name,
         flop.toExponential(1),
-        short(flop / (invocations * (reads + writes))),
+        short(invocations),
         short(reads),
         short(writes),
-        ms.toFixed(2),
-        rate.toFixed(1),
-        (100 * rate / gflops).toFixed(1),
+        short(flop / (invocations * (reads + writes))),
+        ...Number.isNaN(ms) ? ["–", "–", "–"] : [
+          ms.toFixed(2),
+          rate.toFixed(1),
+          (100 * rate / gflops).toFixed(1),
+        ],
       );
     }),
   ];
@@ -295,6 +316,14 @@ async function show(
   if (gpu.software) {
     console.log("a software adapter: the CPU's figures, not those of a GPU");
   }
+  const most = gpu.limits.maxStorageBufferBindingSize;
+  if (4 * n * pitchOf(n) > most) {
+    throw new RangeError(
+      `Cannot multiply ${n} × ${n}: ${gpu.name} allows ${
+        inBytes(most)
+      } in one buffer`,
+    );
+  }
   const roof = await measureRoof(gpu);
   console.log(
     `multiply-add peak ${roof.gflops.toFixed(0)} GFLOP/s in f32, copy ${
@@ -304,15 +333,16 @@ async function show(
     } FLOP a byte`,
   );
   console.log(`times by the ${gpu.clock}'s clock, medians\n`);
-  const x = randomAttention({ N, D }, random);
+  const x = randomAttention({ H: gpu.software ? 1 : 16, N, D }, random);
   const measured = [
     ...await measureProducts(gpu, n, random),
     ...await measureAttention(gpu, x),
   ];
   console.log(
-    `matrices ${n} × ${n}; attention of ${N} tokens, one head of ${D}`,
+    `matrices ${n} × ${n}; attention of ${N} tokens, ${x.H} × ${D}`,
   );
   console.log(table(measured, roof).join("\n"));
+  measured.forEach(({ problem }) => problem && console.log(problem));
   console.log("bytes are what the kernel asks for; a cache may answer");
 
   console.log(`\nmemory beside inputs and output, one head of ${D}`);
@@ -346,8 +376,7 @@ async function attempt(
     if (gpu.software && x.N > 4096) return "minutes on a CPU, so not run here";
     return `${(await time(gpu, launches, 1)).toFixed(1)} ms`;
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
-    throw error;
+    return (error as Error).message;
   }
 }
 

@@ -19,11 +19,11 @@
  * Run: `deno run matmul.ts`
  * @module
  */
-import { pitchOf, unpad } from "./buffers.ts";
-import { demo, type Gpu, type Launch } from "./device.ts";
+import { type Memory, pitchOf, unpad } from "./buffers.ts";
+import { demo, type Gpu, type Launch, unroll } from "./device.ts";
 import { time } from "./timing.ts";
 import { lehmer, randomFloats } from "./testing.ts";
-import type { Floats, Matrix } from "./tiling.ts";
+import { checkSizes, type Floats, type Matrix } from "./tiling.ts";
 
 /** A way to multiply, and what it costs. */
 export interface Way {
@@ -36,9 +36,11 @@ export interface Way {
   entries: number;
   /** b is (N, K), as keys are. */
   transposed: boolean;
+  /** Of workgroup memory. */
+  bytes: number;
   /** Numbers that a workgroup reads from buffers. */
   reads(K: number): number;
-  /** How often an invocation goes round its loops. */
+  /** As of a launch. */
   iterations(K: number): number;
 }
 
@@ -144,9 +146,6 @@ fn main(
 /** Rows of the product that an invocation keeps in registers, and vec4s of a row. */
 const ROWS = 8;
 const VECTORS = 2;
-/** The text for each number below `count`, one line each. */
-const unroll = (count: number, text: (i: number) => string) =>
-  Array.from({ length: count }, (_, i) => text(i)).join("\n");
 
 /**
  * Tiles in registers. Grid: (M / 8Y) · (N / 8X) workgroups of X × Y. An invocation
@@ -160,7 +159,7 @@ function registerTiled(type: "f32" | "f16", transposed = false): string {
   return (type === "f16" ? "enable f16;\n" : "") + HEAD + /* wgsl */ `
 @group(0) @binding(1) var<storage, read> a: array<vec4<${type}>>; // (batch, M, pitch of K)
 @group(0) @binding(2) var<storage, read> b: array<vec4<${type}>>; // (batch, K, pitch of N)
-@group(0) @binding(3) var<storage, read_write> c: array<vec4<f32>>; // (batch, M, pitch of N)
+@group(0) @binding(3) var<storage, read_write> c: array<vec4f>; // (batch, M, pitch of N)
 override X: u32 = 16;
 override Y: u32 = 16;
 override DEPTH: u32 = 4; // of a tile, in vec4s
@@ -194,7 +193,7 @@ fn main(
   if (at.x >= sizes.batch) { return; } // the whole workgroup: barriers stay uniform
   let batchB = at.x / sizes.share;
   let wide = ${VECTORS} * X; // vec4s in a row of tileB
-${unroll(ROWS, (i) => unroll(VECTORS, (j) => `  var c${i}${j} = vec4<f32>();`))}
+${unroll(ROWS, (i) => unroll(VECTORS, (j) => `  var c${i}${j} = vec4f();`))}
   for (var k = 0u; k < sizes.K; k += 4 * DEPTH) {
     for (var i = index; i < ${ROWS} * Y * DEPTH; i += X * Y) {
       tileA[i] = loadA(at.x, at.y + i / DEPTH, k / 4 + i % DEPTH);
@@ -227,17 +226,17 @@ ${
     unroll(
       ROWS,
       (i) =>
-        `      let a${i} = vec4<f32>(tileA[(local.y + ${i} * Y) * DEPTH + v]);`,
+        `      let a${i} = vec4f(tileA[(local.y + ${i} * Y) * DEPTH + v]);`,
     )
   }
 ${
     unroll(4, (k) =>
       unroll(VECTORS, (j) =>
-        `      let b${k}${j} = vec4<f32>(tileB[(4 * v + ${k}) * wide + local.x + ${j} * X]);`) +
+        `      let b${k}${j} = vec4f(tileB[(4 * v + ${k}) * wide + local.x + ${j} * X]);`) +
       "\n" +
       unroll(ROWS, (i) =>
         unroll(VECTORS, (j) =>
-          `      c${i}${j} = fma(vec4<f32>(a${i}[${k}]), b${k}${j}, c${i}${j});`)))
+          `      c${i}${j} = fma(vec4f(a${i}[${k}]), b${k}${j}, c${i}${j});`)))
   }
     }
     workgroupBarrier(); // and no one reads them any more
@@ -249,7 +248,7 @@ ${
   }
 }
 
-fn store(at: vec3u, i: u32, j: u32, sum: vec4<f32>) {
+fn store(at: vec3u, i: u32, j: u32, sum: vec4f) {
   let row = at.y + i;
   let v = at.z / 4 + j;
   if (row >= sizes.M || 4 * v >= sizes.N) { return; }
@@ -275,14 +274,19 @@ export function way(code: string, constants: Record<string, number>): Way {
   const reads = (K: number) =>
     shared ? (tile[0] + tile[1]) * K : 2 * tile[0] * tile[1] * K;
   const iterations = (K: number) => {
-    if (!shared) return K;
-    if (SIDE) return Math.ceil(K / SIDE) * (SIDE + 1);
+    if (!shared) return K + 1;
+    if (SIDE) return Math.ceil(K / SIDE) * (SIDE + 2) + 1;
     const loads = Math.ceil(ROWS * DEPTH / X) +
       Math.ceil(4 * VECTORS * DEPTH / Y);
-    return Math.ceil(K / (4 * DEPTH)) * (loads + DEPTH + 1);
+    return Math.ceil(K / (4 * DEPTH)) * (loads + DEPTH + 4) + 1;
   };
   const transposed = code.includes("transpose(");
-  return { code, constants, tile, entries, transposed, reads, iterations };
+  const size = code.includes("enable f16;") ? 2 : 4;
+  const depth = !shared ? 0 : SIDE ?? 4 * DEPTH;
+  const bytes = size * depth * (tile[0] + tile[1]);
+  return {
+    ...{ code, constants, tile, entries, transposed, bytes, reads, iterations },
+  };
 }
 
 /** How many workgroups make the products. */
@@ -293,13 +297,14 @@ export function groupsOf({ tile }: Way, { M, N, batch = 1 }: Sizes): number {
 /** A launch that makes c from a and b, which lie on the GPU. */
 export async function launchProduct(
   gpu: Gpu,
-  parameters: Pick<ReturnType<Gpu["memory"]>, "uniform">,
+  memory: Memory,
   way: Way,
   sizes: Sizes,
   [a, b, c]: [a: GPUBuffer, b: GPUBuffer, c: GPUBuffer],
 ): Promise<Launch> {
   const { M, K, N, batch = 1, share = 1 } = sizes;
-  const uniform = await parameters.uniform([M, K, N, batch, share]);
+  const uniform = await memory.uniform([M, K, N, batch, share]);
+  gpu.mustFit(way.bytes);
   const kernel = await gpu.compile(way.code, way.constants);
   const groups = groupsOf(way, sizes);
   const iterations = way.iterations(K);
@@ -353,13 +358,7 @@ function checkProduct(
     );
   }
   for (const { rows, columns, data } of [a, b]) {
-    if (data.length !== rows * columns) {
-      throw new RangeError(
-        `${task}: (${rows}, ${columns}) are ${
-          rows * columns
-        } entries, got ${data.length}`,
-      );
-    }
+    checkSizes(task, rows, columns, data);
     const Kind = half ? Float16Array : Float32Array;
     if (!(data instanceof Kind)) {
       throw new TypeError(

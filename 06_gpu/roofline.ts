@@ -14,7 +14,7 @@
  * Run: `deno run roofline.ts`
  * @module
  */
-import { demo, type Gpu } from "./device.ts";
+import { demo, type Gpu, unroll } from "./device.ts";
 import { time } from "./timing.ts";
 
 /** What a device can do at most. */
@@ -29,8 +29,6 @@ export interface Roof {
 const CHAINS = 8;
 const STEPS = 8;
 const ROUNDS = 256;
-const unroll = (count: number, text: (i: number) => string) =>
-  Array.from({ length: count }, (_, i) => text(i)).join("\n");
 
 /**
  * Multiply-adds in registers. Grid: 64 invocations a workgroup. An invocation makes
@@ -38,14 +36,14 @@ const unroll = (count: number, text: (i: number) => string) =>
  * does not know the factors.
  */
 const ARITHMETIC = /* wgsl */ `
-@group(0) @binding(0) var<uniform> line: vec2<f32>;
+@group(0) @binding(0) var<uniform> line: vec2f;
 @group(0) @binding(1) var<storage, read_write> results: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let factor = vec4<f32>(line.x);
-  let term = vec4<f32>(line.y);
-${unroll(CHAINS, (i) => `  var x${i} = vec4<f32>(f32(lane), 1, 2, 3) + ${i};`)}
+  let factor = vec4f(line.x);
+  let term = vec4f(line.y);
+${unroll(CHAINS, (i) => `  var x${i} = vec4f(f32(lane), 1, 2, 3) + ${i};`)}
   for (var round = 0; round < ${ROUNDS}; round++) {
 ${
   unroll(STEPS, () =>
@@ -58,8 +56,8 @@ ${
 
 /** Copies. Grid: 256 a workgroup. An invocation makes 1 read and 1 write of a vec4. */
 const COPY = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> source: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> copy: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> source: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> copy: array<vec4f>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -85,10 +83,10 @@ export async function measureRoof(gpu: Gpu): Promise<Roof> {
     groups,
   };
   const largest = gpu.limits.maxStorageBufferBindingSize;
-  const bytes = Math.min(gpu.software ? 2 ** 26 : 2 ** 29, largest - 15);
+  const bytes = Math.min(gpu.software ? 2 ** 26 : 2 ** 27, largest - 15);
   const length = Math.floor(bytes / 16) * 4;
   const source = await memory.upload(
-    Float32Array.from({ length }, (_, i) => i % 8191),
+    new Float32Array(length).map((_, i) => i % 8191),
   );
   const target = await memory.empty(4 * length);
   const copy = {

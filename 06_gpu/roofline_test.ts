@@ -19,6 +19,31 @@ test("both rates are measured, and the memory is free again", async (gpu) => {
   assertEquals(gpu.bytes, bytes);
 });
 
+test(
+  "rates are what is done in a millisecond, where that is what it takes",
+  async (gpu) => {
+    const { clock, read } = gpu;
+    const ns = BigUint64Array.from(
+      { length: 18 },
+      (_, i) => BigInt(i) * 10n ** 6n,
+    );
+    try {
+      Object.assign(gpu, { clock: "GPU" });
+      gpu.read = (...buffers) =>
+        buffers[0].usage & GPUBufferUsage.QUERY_RESOLVE
+          ? Promise.resolve([new Float32Array(ns.buffer)])
+          : read.call(gpu, ...buffers);
+      const { gflops, gbytes } = await measureRoof(gpu);
+      // 32 workgroups of 64 with 65,536 multiply-adds; 64 MiB read and written.
+      assertEquals(gflops, 2 * 65_536 * 64 * 32 / 1e6);
+      assertEquals(gbytes, 2 * 2 ** 26 / 1e6);
+    } finally {
+      Object.assign(gpu, { clock, read });
+    }
+  },
+  "software",
+);
+
 test("a device that computes or copies wrong is not measured", async (gpu) => {
   const { compile, read } = gpu;
   try {

@@ -19,12 +19,13 @@ export const UNIT = 2 ** -24;
 
 /**
  * Adds a test; it is ignored where there is no GPU.
- * @param on "software" for what a real GPU may get right by chance
+ * @param on what it needs besides: a "software" adapter for what a real GPU may get
+ * right by chance, or "f16"
  */
 export type AddTest = (
   name: string,
   fn: (gpu: Gpu) => void | Promise<void>,
-  on?: "software",
+  on?: "software" | "f16",
 ) => void;
 
 /**
@@ -45,6 +46,8 @@ export async function gpuTests(): Promise<AddTest> {
       ? "a GPU adapter"
       : on === "software" && !gpu.software
       ? "a software adapter"
+      : on === "f16" && !gpu.half
+      ? "a GPU with 16-bit floats"
       : undefined;
     Deno.test({
       name: missing ? `needs ${missing}, so not tested here: ${name}` : name,

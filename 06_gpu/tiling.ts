@@ -27,6 +27,27 @@ export interface Matrix<T extends Floats = Floats> {
   readonly data: T;
 }
 
+/** @throws {RangeError} unless the sizes are whole numbers, and the data has them */
+export function checkSizes(
+  task: string,
+  rows: number,
+  columns: number,
+  { length }: Floats,
+): void {
+  for (const size of [rows, columns]) {
+    if (Number.isSafeInteger(size) && size >= 0) continue;
+    throw new RangeError(
+      `${task}: a size must be a whole number from 0, got ${size}`,
+    );
+  }
+  if (length === rows * columns) return;
+  throw new RangeError(
+    `${task}: (${rows}, ${columns}) are ${
+      rows * columns
+    } entries, got ${length}`,
+  );
+}
+
 /**
  * The twin of all kernels on the CPU: tile by tile, with zeros beyond the edge, and
  * each sum rounded to f32.

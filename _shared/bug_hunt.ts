@@ -7,7 +7,8 @@
  * survives, if its edit applies nowhere or twice, or if the tests of the changed
  * script end without a verdict, because then nothing was tested.
  *
- * Run: `deno task bugs [FILTER]`, a part of "chapter/file: name"
+ * Run: `deno task bugs [FILTER]`, a part of "chapter/file: name". With a filter
+ * every test that turns red is named, without one only the first.
  * @module
  */
 import { cp } from "node:fs/promises";
@@ -78,7 +79,7 @@ export async function hunt(
     }
     for (const bug of wanted) {
       const label = `${chapter}/${bug.file}: ${bug.name}`;
-      jobs.push(() => check(folder, bug.file, label, bug));
+      jobs.push(() => check(folder, bug.file, label, bug, filter === ""));
     }
   }
   const verdicts: Verdict[] = [];
@@ -96,12 +97,16 @@ export async function hunt(
   return verdicts;
 }
 
-/** Tests a copy of `folder`, with `bug` in `file` if there is one. */
+/**
+ * Tests a copy of `folder`, with `bug` in `file` if there is one.
+ * @param brief stops at the first test that is red
+ */
 async function check(
   folder: string,
   file: string,
   label: string,
   bug?: Bug,
+  brief = false,
 ): Promise<Verdict> {
   const copy = await Deno.makeTempDir({ prefix: "bug_hunt_" });
   try {
@@ -111,7 +116,7 @@ async function check(
       const script = await Deno.readTextFile(`${copy}/${file}`);
       await Deno.writeTextFile(`${copy}/${file}`, applyBug(script, bug));
     }
-    const { green, red, done } = await runTests(copy, file);
+    const { green, red, done } = await runTests(copy, file, brief);
     if (!done) {
       return { label, red, problem: "its tests end without a verdict" };
     }
@@ -137,11 +142,12 @@ async function copySanitizers(copy: string): Promise<void> {
   await Deno.writeTextFile(path, JSON.stringify(config));
 }
 
-/** Runs the tests of one script, and counts them. */
-async function runTests(folder: string, file: string) {
+/** Runs the tests of one script, up to the first red one if so told; counts them. */
+async function runTests(folder: string, file: string, brief: boolean) {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ..."test --allow-all --no-check --no-lock --reporter=tap".split(" "),
+      ...(brief ? ["--fail-fast"] : []),
       file.replace(/\.ts$/, "_test.ts"),
     ],
     cwd: folder,

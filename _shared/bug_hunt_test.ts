@@ -70,7 +70,7 @@ Deno.test({
         "bugs.ts",
         `export const bugs = ${JSON.stringify(bugs.map(([bug]) => bug))};`,
       );
-      const verdicts = await hunt(root, "", () => {});
+      const verdicts = await hunt(root, "chapter", () => {});
       const byLabel = Object.fromEntries(
         verdicts.map(({ label, ...rest }) => [label, rest]),
       );
@@ -79,6 +79,10 @@ Deno.test({
         assertEquals(byLabel[`chapter/double.ts: ${name}`], verdict);
       }
       assertEquals((await hunt(root, "stale", () => {})).length, 2);
+      for (const { label, red, problem } of await hunt(root, "", () => {})) {
+        const all = byLabel[label];
+        assertEquals([red, problem], [all.red.slice(0, 1), all.problem]);
+      }
     } finally {
       await Deno.remove(root, { recursive: true });
     }
