@@ -1,0 +1,142 @@
+#!/usr/bin/env -S deno run
+/**
+ * Q. What is asked in the coding round of an ML-systems interview?
+ *
+ * A. These topics. Each is one file that imports nothing: the question, the answer as
+ * you would say it, the code, and a demo in which the usual mistake shows.
+ *
+ * Trap: to know the formula, and not where it overflows.
+ * Run: `deno run ml_primitives.ts` for the index, `deno run ml_primitives.ts softmax`
+ * for a topic's demo
+ * @module
+ */
+
+/** The topics, in the order of the index. */
+export const TOPICS = [
+  "softmax",
+  "attention",
+  "multi_head_attention",
+  "batched_heads",
+  "bpe",
+  "byte_bpe",
+  "byte_tokenizer",
+  "sampling",
+  "beam_search",
+  "cross_entropy",
+  "calibration",
+];
+
+/** What a topic's module doc says. */
+export interface Topic {
+  name: string;
+  question: string;
+  answer: string;
+  /** Without it, undefined; as for all that follow. */
+  complexity?: string;
+  trap?: string;
+  /** The command that runs it. */
+  run: string;
+  /** The file itself. */
+  text: string;
+}
+
+/**
+ * Reads a topic's file.
+ * @throws {RangeError} if there is none of that name
+ */
+export async function readTopic(name: string): Promise<Topic> {
+  if (!TOPICS.includes(name)) {
+    const near = TOPICS.filter((topic) => topic.includes(name));
+    throw new RangeError(
+      `No topic is called ${name}${
+        near.length > 0 ? `; do you mean ${near.join(" or ")}?` : ""
+      }`,
+    );
+  }
+  const text = await read(name);
+  return { name, text, ...readDoc(text) };
+}
+
+/** Finds the parts of a module doc. @throws {SyntaxError} if one is missing */
+export function readDoc(text: string): Omit<Topic, "name" | "text"> {
+  const doc = /^\/\*\*\n(.*?)\n \*\/$/ms.exec(text)?.[1] ?? "";
+  const parts: Record<string, string> = {};
+  let name = "";
+  for (const line of doc.split("\n")) {
+    const words = line.replace(/^ \* ?/, "");
+    const [, start, rest] =
+      /^(Q\.|A\.|Shapes:|Time|Trap:|Left out:|Source:|Run:|@module)( .*|$)/
+        .exec(words) ?? [];
+    if (start) name = start;
+    parts[name] = `${parts[name] ?? ""} ${rest ?? words}`.trim();
+  }
+  const run = /^`([^`]+)`/.exec(parts["Run:"] ?? "")?.[1];
+  if (!parts["Q."] || !parts["A."] || !run) {
+    throw new SyntaxError("A module doc needs Q., A. and Run: with a command");
+  }
+  return {
+    question: parts["Q."],
+    answer: parts["A."],
+    complexity: parts["Time"] && `Time ${parts["Time"]}`,
+    trap: parts["Trap:"],
+    run,
+  };
+}
+
+/** The file of this folder, as text: a permission is not needed for that. */
+async function read(name: string): Promise<string> {
+  const file = await import(`./${name}.ts`, { with: { type: "text" } });
+  return file.default;
+}
+
+/** A copy of a script, and of what it imports of this folder, to be imported. */
+async function copy(text: string): Promise<string> {
+  for (const [, name] of text.matchAll(/ from "\.\/(\w+)\.ts";/g)) {
+    const url = await copy(await read(name));
+    text = text.replace(` from "./${name}.ts";`, ` from "${url}";`);
+  }
+  const type = "application/typescript";
+  return URL.createObjectURL(new Blob([text], { type }));
+}
+
+/** Runs a topic's demo: a copy of it that does not ask whether it is the main one. */
+export async function runDemo({ text }: Topic): Promise<void> {
+  await import(await copy(text.replace("if (import.meta.main)", "if (true)")));
+}
+
+/** Words in lines of at most 80 characters. */
+export function wrap(text: string): string {
+  return text.replaceAll(/(.{1,80})(?: |$)/g, "$1\n").trimEnd();
+}
+
+const USAGE = "Usage: deno run ml_primitives.ts [TOPIC]";
+
+/** The index, as lines. */
+export function index(topics: Topic[]): string[] {
+  return topics.flatMap(({ name, question, trap, complexity, run }) => [
+    `${name}: ${question}`,
+    ...[trap && `Trap: ${trap}`, complexity, run]
+      .filter((line) => line).map((line) => `    ${line}`),
+  ]);
+}
+
+if (import.meta.main) {
+  const [name, ...more] = Deno.args;
+  try {
+    if (more.length > 0) throw new RangeError(`Unknown argument ${more[0]}`);
+    if (name === undefined) {
+      const topics = await Promise.all(TOPICS.map(readTopic));
+      console.log(index(topics).join("\n"));
+      console.log(`\n${USAGE} runs a demo`);
+    } else {
+      const topic = await readTopic(name);
+      const flags = /deno run( -\S.*?)? \w+\.ts/.exec(topic.run)?.[1];
+      if (flags) throw new RangeError(`${name} needs flags: ${topic.run}`);
+      console.log(`${wrap(topic.question)}\n\n${wrap(topic.answer)}\n`);
+      await runDemo(topic);
+    }
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    Deno.exit(2);
+  }
+}
