@@ -369,6 +369,13 @@ export const bugs = [
   },
   {
     file: "byte_tokenizer.ts",
+    name: "forgets what it has encoded",
+    find: "    known.set(piece, own);",
+    replace: "",
+    hint: "How often does a text have the same word?",
+  },
+  {
+    file: "byte_tokenizer.ts",
     name: "merges the latest learnt pair first",
     find: "if (id !== undefined) heap.push(-id, i);",
     replace: "if (id !== undefined) heap.push(id - 2 * SHIFT, i);",

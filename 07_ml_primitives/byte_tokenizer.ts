@@ -41,9 +41,12 @@ export const GPT2 =
 // Two ids make one number, which is a faster key than a string.
 const SHIFT = 2 ** 21;
 
-/** The ids of a text. Equal pieces are encoded once a call. */
-export function encode(tokenizer: Tokenizer, text: string): number[] {
-  const known = new Map<string, number[]>();
+/** The ids of a text. A piece is encoded once; a `known` that is kept, once for all. */
+export function encode(
+  tokenizer: Tokenizer,
+  text: string,
+  known = new Map<string, number[]>(),
+): number[] {
   const utf8 = new TextEncoder();
   const ids: number[] = [];
   for (const piece of piecesOf(text, tokenizer.split)) {

@@ -108,6 +108,15 @@ Deno.test("encode() of nothing is nothing", () => {
   assertEquals(encode(trained, ""), []);
   assertEquals(decode(trained, []), "");
 });
+Deno.test("a piece that is known is not encoded again", () => {
+  const known = new Map<string, number[]>();
+  const ids = encode(golden, "the cats, the cats", known);
+  assertEquals([...known.keys()], ["the", " cats", ",", " the"]);
+  assertEquals(encode(golden, "the cats, the cats", known), ids);
+  known.set("the", [7]);
+  assertEquals(encode(golden, "the", known), [7]);
+});
+
 Deno.test("no merge reaches over the edge of a piece", () => {
   const pairs: Pair[] = [[101, 32], [49, 97], [97, 46]];
   const bytes = (text: string) => [...new TextEncoder().encode(text)];
