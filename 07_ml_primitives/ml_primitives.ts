@@ -22,8 +22,18 @@ export const TOPICS = [
   "byte_tokenizer",
   "sampling",
   "beam_search",
+  "kv_cache",
+  "paged_kv_cache",
+  "lora",
+  "dora",
   "cross_entropy",
   "calibration",
+  "rope",
+  "yarn",
+  "rope_precision",
+  "token_bucket",
+  "leaky_bucket",
+  "shared_limiter",
 ];
 
 /** What a topic's module doc says. */
