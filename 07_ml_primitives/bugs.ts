@@ -1013,6 +1013,372 @@ export const bugs = [
     hint: "In which format does the multiplier put its result?",
   },
   {
+    file: "rms_norm.ts",
+    name: "adds eps outside the root",
+    find: "Math.sqrt(meanSquare + eps / unit / unit)",
+    replace: "Math.sqrt(meanSquare) + eps / unit",
+    hint: "In which unit is eps: that of x, or that of x²?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "has no eps",
+    find: "meanSquare + eps / unit / unit",
+    replace: "meanSquare",
+    hint: "What is a row of zeros divided by its length?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "multiplies by gamma as by a matrix of one column",
+    find: "row.map((v, c) => v * gamma[c])), saved };",
+    replace:
+      "row.map(() => row.reduce((sum, v, c) => sum + v * gamma[c], 0))), saved };",
+    hint: "Is gamma a projection, or a scale of each channel?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "divides by the length of the row, without the mean",
+    find: "mean(centred.map((v) => v * v))",
+    replace: "centred.reduce((sum, v) => sum + v * v, 0)",
+    hint: "What should the mean square of the result be?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "squares before it takes the size out",
+    find: "const scaled = row.map((v) => v / unit);",
+    replace:
+      "const scaled = row.map((v) => row.some((w) => w * w === Infinity) ? 0 : v / unit);",
+    hint: "What is 1e200 squared?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "takes the variance over C − 1",
+    find: "const meanSquare = mean(centred.map((v) => v * v));",
+    replace:
+      "const meanSquare = centred.reduce((sum, v) => sum + v * v, 0) / Math.max(1, middle === 0 ? C : C - 1);",
+    hint: "Is a norm an estimate of something, or a fixed formula?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "treats the rms as a constant in the backward pass",
+    find: "(v - middle - xhat[b][c] * along) / scale[b]",
+    replace: "(v - middle) / scale[b]",
+    hint: "Does the rms depend on x?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "treats the mean as a constant in the backward pass",
+    find: "(v - middle - xhat[b][c] * along)",
+    replace: "(v - 0 * middle - xhat[b][c] * along)",
+    hint: "What does LayerNorm do to a shift of x?",
+  },
+  {
+    file: "rms_norm.ts",
+    name: "keeps only the last row's gradient of gamma",
+    find: "dgamma[c] += v",
+    replace: "dgamma[c] = v",
+    hint: "How many rows does one gamma scale?",
+  },
+  {
+    file: "pre_norm.ts",
+    name: "norms the stream of pre-norm as well",
+    find: `stream = placement === "post" ? norm(sum) : sum;`,
+    replace: "stream = norm(sum);",
+    hint:
+      "What may stand between the input and the output of a pre-norm stream?",
+  },
+  {
+    file: "pre_norm.ts",
+    name: "forgets the norm after the last block of pre-norm",
+    find: `const y = placement === "pre" ? norm(stream) : stream;`,
+    replace: "const y = stream;",
+    hint: "How large is a sum of L branches?",
+  },
+  {
+    file: "pre_norm.ts",
+    name: "loses the gradient that passes by the branch",
+    find: "d = d.map((v, c) => v + branch[c]);",
+    replace: "d = branch;",
+    hint: "On how many ways does x reach x + f(x)?",
+  },
+  {
+    file: "pre_norm.ts",
+    name: "takes the norm of the branch for the identity on the way back",
+    find: "branch = normBackward(branch, input);",
+    replace: "branch = [...branch];",
+    hint: "What is the derivative of x / rms(x)?",
+  },
+  {
+    file: "pre_norm.ts",
+    name:
+      "gives LayerNorm's and RMSNorm's statistics two bytes, as an activation",
+    find: "statistics * rows * 4",
+    replace: "statistics * rows * bytes",
+    hint: "In which precision are sums of 4096 squares kept?",
+  },
+  {
+    file: "adamw.ts",
+    name: "forgets the bias correction",
+    find: `const mHat = m[i] / (1 - beta1 ** t);
+        const vHat = v[i] / (1 - beta2 ** t);`,
+    replace: "const [mHat, vHat] = [m[i], v[i]];",
+    hint: "How far should the first step go?",
+  },
+  {
+    file: "adamw.ts",
+    name: "puts eps inside the root",
+    find: "(Math.sqrt(vHat) + eps)",
+    replace: "Math.sqrt(vHat + eps)",
+    hint: "Beside which is 1e−8 small: a gradient, or its square?",
+  },
+  {
+    file: "adamw.ts",
+    name: "adds λ · p to the gradient: L2, not decoupled decay",
+    find: "const g = grads[name][i];",
+    replace: "const g = grads[name][i] + (1 - keep) / (lr || 1) * p[i];",
+    hint: "What divides a decay that goes through the gradient?",
+  },
+  {
+    file: "adamw.ts",
+    name: "counts t once for all parameters",
+    find: "const t = ++seen.t;",
+    replace: `seen.t++;
+      const t = Math.max(...[...this.#state.values(), seen].map((s) => s.t));`,
+    hint: "How many gradients has a parameter seen that joined just now?",
+  },
+  {
+    file: "adamw.ts",
+    name: "starts t at 0",
+    find: "const t = ++seen.t;",
+    replace: "const t = seen.t++;",
+    hint: "What is 1 − β⁰?",
+  },
+  {
+    file: "adamw.ts",
+    name: "lets a NaN into m and v, where it stays",
+    find: "if (!Number.isFinite(g * g)) fail(",
+    replace: "if (false) fail(",
+    hint: "What is 0.9 · NaN + 0.1 · g, for any g?",
+  },
+  {
+    file: "adamw.ts",
+    name: "checks a gradient only when the parameters before it have moved",
+    find: `      this.#check(name, params[name].length, grads);
+    }
+    const { lr, beta1, beta2, eps, weightDecay, decays } = this.#options;
+    for (const [name, p] of Object.entries(params)) {
+`,
+    replace: `    }
+    const { lr, beta1, beta2, eps, weightDecay, decays } = this.#options;
+    for (const [name, p] of Object.entries(params)) {
+      this.#check(name, p.length, grads);
+`,
+    hint: "What has changed already when the last gradient is bad?",
+  },
+  {
+    file: "adamw.ts",
+    name: "saves the moments themselves, not a copy",
+    find: "return structuredClone(Object.fromEntries(this.#state));",
+    replace: "return Object.fromEntries(this.#state);",
+    hint: "What does the next step do to a checkpoint?",
+  },
+  {
+    file: "adamw.ts",
+    name: "decays norms and biases too",
+    find: "decays(name) ? 1 - lr * weightDecay : 1",
+    replace: "1 - lr * weightDecay",
+    hint: "Which parameters did the caller exclude?",
+  },
+  {
+    file: "adamw.ts",
+    name: "clips each gradient by its own length",
+    find: "    for (const g of grad) norm = Math.hypot(norm, g);",
+    replace: "    norm = Math.max(norm, Math.hypot(...grad));",
+    hint: "Does the direction of all gradients together stay?",
+  },
+  {
+    file: "adamw.ts",
+    name: "counts the weights as optimizer state",
+    find: "const state = N * 4 * (moments",
+    replace: "const state = N * 4 * (1 + moments",
+    hint: "Which two numbers does Adam add to each weight?",
+  },
+  {
+    file: "muon.ts",
+    name: "does not divide by the norm before the rounds",
+    find: "norm === 0 ? 0 : g / norm",
+    replace: "g",
+    hint: "What does a·s + b·s³ + c·s⁵ do to a singular value of 10?",
+  },
+  {
+    file: "muon.ts",
+    name: "multiplies the wrong way round: XᵀX without its X",
+    find: "row.map((v, j) => a * v + BX[i][j])",
+    replace: "row.map((v, j) => a * v + (B[i][j] ?? 0))",
+    hint: "Is every term of the polynomial odd in X?",
+  },
+  {
+    file: "muon.ts",
+    name: "keeps the momentum without the gradient's second turn (no Nesterov)",
+    find: "orthogonalise(ahead)",
+    replace: "orthogonalise(next)",
+    hint: "At which point of the path does Nesterov take the direction?",
+  },
+  {
+    file: "muon.ts",
+    name: "orthogonalises the gradient, and keeps the momentum of that",
+    find: "return { weight: moved, momentum: next };",
+    replace: "return { weight: moved, momentum: step };",
+    hint: "Which comes first, the mean or the orthogonalisation?",
+  },
+  {
+    file: "muon.ts",
+    name: "scales by N/M, not by M/N",
+    find: "weight.length / weight[0].length",
+    replace: "weight[0].length / weight.length",
+    hint: "Which side of a tall matrix is larger?",
+  },
+  {
+    file: "muon.ts",
+    name: "forgets to turn a tall matrix back",
+    find: "return transpose(orthogonalise(transpose(G), rounds, [a, b, c]));",
+    replace: "return orthogonalise(transpose(G), rounds, [a, b, c]);",
+    hint: "Which shape has the step of a (3, 2) weight?",
+  },
+  {
+    file: "shampoo.ts",
+    name: "takes −½ on each side",
+    find: `const left = powerOf(L, -1 / 4, eps);
+  const right = powerOf(R, -1 / 4, eps);`,
+    replace: `const left = powerOf(L, -1 / 2, eps);
+  const right = powerOf(R, -1 / 2, eps);`,
+    hint: "L holds S². What is left of S after S^−1 · S · S^−1?",
+  },
+  {
+    file: "shampoo.ts",
+    name: "preconditions from the left only",
+    find: "multiply(multiply(left, grad), right)",
+    replace: "multiply(multiply(left, left), grad)",
+    hint: "Which matrix knows about the columns?",
+  },
+  {
+    file: "shampoo.ts",
+    name: "forgets the gradients before this one",
+    find: "v + (y?.[i][j] ?? 0)",
+    replace: "v + 0 * (y?.[i][j] ?? 0)",
+    hint: "Is L of the last step, or of all?",
+  },
+  {
+    file: "shampoo.ts",
+    name: "takes the root of each entry, not of the matrix",
+    find: "const { values, vectors } = eigen(A);",
+    replace: `const values = A.map((row, i) => row[i]);
+  const vectors: number[][] = A.map((_, i) => A.map((_, j) => i === j ? 1 : 0));`,
+    hint: "Is the square of that root the matrix?",
+  },
+  {
+    file: "shampoo.ts",
+    name: "divides by the eigenvalue of a direction that was never seen",
+    find: "Math.max(v, eps * largest) ** power",
+    replace: "v ** power",
+    hint: "How many eigenvalues of Gᵀ·G are 0 if G is wide?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "does not zero the gradients after a window",
+    find: `    for (const sum of Object.values(this.#sums)) sum.fill(0);
+`,
+    replace: "",
+    hint: "Whose samples are in the second window's gradient?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "forgets the 1/n: the gradient is n times too long",
+    find: "sum.map((s) => s / count)",
+    replace: "sum.map((s) => s * this.#n / count)",
+    hint: "Does a larger batch mean a longer gradient?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "steps the optimizer on every micro-batch",
+    find: "if (this.#pending + 1 === this.#n) {",
+    replace: "if (this.#pending < this.#n) {",
+    hint: "How often is the optimizer called in a window?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "gives every micro-batch the same weight, whatever its size",
+    find: "const { loss, grads, count } = this.#model.backward(batch);",
+    replace: `const { loss, grads, ...micro } = this.#model.backward(batch);
+    const count = micro.count > 0 ? 1 : micro.count;`,
+    hint: "Is the mean of two means the mean of all?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "divides what is flushed by n micro-batches, not by those there are",
+    find: `this.#apply(this.#sums, this.#count);
+    return true;`,
+    replace: `this.#apply(this.#sums, this.#count * this.#n / this.#pending);
+    return true;`,
+    hint: "How many samples are in the last window?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "adds the batch before it looks at it",
+    find: `    this.#check(loss, grads, count);
+`,
+    replace: `    this.#count += count;
+    this.#check(loss, grads, count);
+    this.#count -= count;
+`,
+    hint: "What does a refused batch leave behind?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "returns the loss divided by n",
+    find: "return loss;",
+    replace: "return loss / this.#n;",
+    hint: "Which of the two does one log?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "hands its own sums to the optimizer, and zeroes them",
+    find: "mapTensors(sums, (sum) => sum.map((s) => s / count))",
+    replace: `this.#sums;
+    for (const name of Object.keys(grads)) grads[name].set(sums[name].map((s) => s / count))`,
+    hint: "What does an optimizer hold that keeps its gradients?",
+  },
+  {
+    file: "grad_accumulation.ts",
+    name: "clips each micro-batch, not the average",
+    find: "s + (grad ? count * grad[i] : 0)",
+    replace:
+      "s + (grad ? count * Math.sign(grad[i]) * Math.min(this.#maxNorm, Math.abs(grad[i])) : 0)",
+    hint: "3 and −1, clipped to 2: before the mean, or after?",
+  },
+  {
+    file: "batch_norm.ts",
+    name: "normalises the rows: that is LayerNorm",
+    find:
+      "const columns = x[0].map((_, c) => x.map((row) => row[c])); // (C, B)",
+    replace: "const columns = x.map((row) => [...row]);",
+    hint: "Over which axis does BatchNorm take its mean?",
+  },
+  {
+    file: "batch_norm.ts",
+    name: "takes the variance over B − 1",
+    find: "return mean(x.map((v) => (v - middle) ** 2));",
+    replace:
+      "return mean(x.map((v) => (v - middle) ** 2)) * x.length / (x.length - 1);",
+    hint: "What is the variance of one row?",
+  },
+  {
+    file: "batch_norm.ts",
+    name: "lets LayerNorm use the variance of the batch's first row",
+    find: "const scale = Math.sqrt(variance(row) + eps);",
+    replace: "const scale = Math.sqrt(variance(x[0]) + eps);",
+    hint: "Which rows may the result of a row depend on?",
+  },
+  {
     file: "token_bucket.ts",
     name: "lets an idle bucket fill beyond its capacity",
     find: "Math.min(this.limit.capacity, this.#tokens + gained)",
@@ -1214,6 +1580,107 @@ export const bugs = [
     find: `.catch(() => onFailure === "open")`,
     replace: ".catch(() => true)",
     hint: "Who decided what happens then?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "turns every key as if it were the first",
+    find:
+      "const keys = rope(heads(layer.key), turns, same(sizes.KV, position));",
+    replace: "const keys = rope(heads(layer.key), turns, same(sizes.KV, 0));",
+    hint: "Which position has the token of this step?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "turns the heads as if they were positions",
+    find: "rope(heads(layer.query), turns, same(sizes.H, position))",
+    replace: "rope(heads(layer.query), turns, position)",
+    hint: "The rows here are heads. At which position is each?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "gives all queries the first head of keys",
+    find: "caches[Math.floor(i / G)].attend(query)",
+    replace: "caches[0].attend(query)",
+    hint: "Which head of keys does query head i share?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "forgets the residual of attention",
+    find: `x = feedForward(plus(x, times(out, layer.output)), layer);
+    });
+    return`,
+    replace: `x = feedForward(times(out, layer.output), layer);
+    });
+    return`,
+    hint: "What does a layer add to?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "shares one cache between the layers",
+    find: "const caches = this.#caches[l];",
+    replace: "const caches = this.#caches[l * 0];",
+    hint: "Whose keys does the second layer attend to?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "runs the last token, though nobody asks what follows",
+    find: "if (tokens.length < count) logits = decoder.step(tokens.at(-1)!);",
+    replace: "logits = decoder.step(tokens.at(-1)!);",
+    hint: "How many steps do n new tokens take?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "feeds the first token of the prompt only",
+    find: "prompt.map((token) => decoder.step(token)).at(-1)!",
+    replace: "decoder.step(prompt[0])",
+    hint: "What must be in the cache before the first new token?",
+  },
+  {
+    file: "decode_loop.ts",
+    name: "lets the run without a cache see what comes later",
+    find: "{ causal: true }",
+    replace: "{ causal: false }",
+    hint: "What had token t seen when it was decoded?",
+  },
+  {
+    file: "ring_sockets.ts",
+    name: "takes one read for a whole message",
+    find: `    for (let at = 0; at < bytes.length;) {
+      const read = await`,
+    replace: `    for (let at = 0; at === 0 && bytes.length > 0;) {
+      const read = await`,
+    hint: "How many bytes does a read return?",
+  },
+  {
+    file: "ring_sockets.ts",
+    name: "adds what it should keep: results go round and grow",
+    find: `    if (step >= n - 1) into.set(received);
+    else received`,
+    replace: "    received",
+    hint: "From which step on is a chunk complete?",
+  },
+  {
+    file: "ring_sockets.ts",
+    name: "sends the chunk that it will receive",
+    find: "[chunk(rank - step), chunk(rank - step - 1)]",
+    replace: "[chunk(rank - step), chunk(rank - step)]",
+    hint: "Which chunk comes from the worker before?",
+  },
+  {
+    file: "ring_sockets.ts",
+    name: "waits for ever",
+    find:
+      "    const [received] = await within(deadline, `Step ${step}`, both);",
+    replace:
+      "    const [received] = await within(60_000, `Step ${step}`, both);",
+    hint: "A worker sleeps. When do its neighbours give up?",
+  },
+  {
+    file: "ring_sockets.ts",
+    name: "leaves out the last numbers, where chunks are not even",
+    find: "return Math.floor(j * d / n);",
+    replace: "return j * Math.floor(d / n);",
+    hint: "Which chunk has the 10th of 10 numbers, with 3 workers?",
   },
   {
     file: "ml_primitives.ts",

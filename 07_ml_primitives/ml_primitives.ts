@@ -31,9 +31,18 @@ export const TOPICS = [
   "rope",
   "yarn",
   "rope_precision",
+  "rms_norm",
+  "pre_norm",
+  "adamw",
+  "muon",
+  "shampoo",
+  "grad_accumulation",
+  "batch_norm",
   "token_bucket",
   "leaky_bucket",
   "shared_limiter",
+  "decode_loop",
+  "ring_sockets",
 ];
 
 /** What a topic's module doc says. */
