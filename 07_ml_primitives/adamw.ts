@@ -78,11 +78,12 @@ export class AdamW {
       this.#check(name, params[name].length, grads);
     }
     const { lr, beta1, beta2, eps, weightDecay, decays } = this.#options;
+    const decayed = new Set(Object.keys(params).filter((name) => decays(name)));
     for (const [name, p] of Object.entries(params)) {
       const seen = this.#state.get(name) ?? fresh(p.length);
       const { m, v } = seen;
       const t = ++seen.t;
-      const keep = decays(name) ? 1 - lr * weightDecay : 1;
+      const keep = decayed.has(name) ? 1 - lr * weightDecay : 1;
       for (let i = 0; i < p.length; i++) {
         const g = grads[name][i];
         m[i] = beta1 * m[i] + (1 - beta1) * g;

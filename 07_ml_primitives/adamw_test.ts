@@ -344,3 +344,16 @@ for (const [name, call, message] of ERRORS) {
     assertThrows(call, RangeError, message);
   });
 }
+
+Deno.test("an error of decays() comes before anything has moved", () => {
+  const optimizer = new AdamW({
+    decays: (name) => {
+      if (name === "b") throw new Error("which one?");
+      return true;
+    },
+  });
+  const params = { a: Float64Array.of(1), b: Float64Array.of(2) };
+  const grads = { a: Float64Array.of(1), b: Float64Array.of(1) };
+  assertThrows(() => optimizer.step(params, grads), Error, "which one?");
+  assertEquals(params, { a: Float64Array.of(1), b: Float64Array.of(2) });
+});

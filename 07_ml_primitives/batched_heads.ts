@@ -82,6 +82,9 @@ export function batchedHeads(
 export function einsum(spec: string, a: Tensor, b: Tensor): Tensor {
   const [inputs, result] = spec.split("->");
   const names = inputs.split(",");
+  if ([...names, result].some((s) => new Set(s).size < s.length)) {
+    throw new RangeError(`Cannot compute ${spec}: a letter is there twice`);
+  }
   const sizes = new Map<string, number>();
   [a, b].forEach(({ shape }, i) => {
     if (names[i].length !== shape.length) {

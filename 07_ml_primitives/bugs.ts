@@ -1163,16 +1163,10 @@ export const bugs = [
     file: "adamw.ts",
     name: "checks a gradient only when the parameters before it have moved",
     find: `      this.#check(name, params[name].length, grads);
-    }
-    const { lr, beta1, beta2, eps, weightDecay, decays } = this.#options;
-    for (const [name, p] of Object.entries(params)) {
-`,
+    }`,
     replace: `    }
-    const { lr, beta1, beta2, eps, weightDecay, decays } = this.#options;
-    for (const [name, p] of Object.entries(params)) {
-      this.#check(name, p.length, grads);
-`,
-    hint: "What has changed already when the last gradient is bad?",
+    const check = this.#check.bind(this);`,
+    hint: "What if the last gradient is NaN?",
   },
   {
     file: "adamw.ts",
@@ -1184,7 +1178,7 @@ export const bugs = [
   {
     file: "adamw.ts",
     name: "decays norms and biases too",
-    find: "decays(name) ? 1 - lr * weightDecay : 1",
+    find: "decayed.has(name) ? 1 - lr * weightDecay : 1",
     replace: "1 - lr * weightDecay",
     hint: "Which parameters did the caller exclude?",
   },
@@ -1379,6 +1373,312 @@ export const bugs = [
     hint: "Which rows may the result of a row depend on?",
   },
   {
+    file: "vector_search.ts",
+    name: "does not normalise, so a longer vector wins",
+    find: "return y.map((yi) => yi / max / norm);",
+    replace: "return y;",
+    hint: "Which of (10, 10) and (1, 0) points the same way as (1, 0)?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "divides a zero vector by its norm",
+    find: `  if (max === 0) return y;
+`,
+    replace: "",
+    hint: "What is 0 / 0, and where does it come in a sort?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "adds a small ε to the norm instead of asking whether it is 0",
+    find:
+      `const norm = Math.sqrt(y.reduce((sum, yi) => sum + (yi / max) ** 2, 0));
+  return y.map((yi) => yi / max / norm);`,
+    replace: `const norm = Math.sqrt(y.reduce((sum, yi) => sum + yi ** 2, 0));
+  return y.map((yi) => yi / (norm + 1e-8));`,
+    hint: "What is left of a vector of length 1e−9?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "squares entries before it scales them",
+    find:
+      `const norm = Math.sqrt(y.reduce((sum, yi) => sum + (yi / max) ** 2, 0));
+  return y.map((yi) => yi / max / norm);`,
+    replace: `const norm = Math.sqrt(y.reduce((sum, yi) => sum + yi ** 2, 0));
+  return y.map((yi) => yi / norm);`,
+    hint: "What is the square of 1e−200?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "gives the worst of the k first",
+    find: "worse(a, b) ? 1 : -1",
+    replace: "worse(a, b) ? -1 : 1",
+    hint: "Which end of an ascending sort is the best?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "sorts every score to take k of them",
+    find: "  // A heap whose root is",
+    replace: `  if (!ids) {
+    return Array.from({ length: scores.length }, (_, id) => id)
+      .sort((a, b) => scores[b] - scores[a] || a - b).slice(0, k)
+      .map((id) => ({ id, score: scores[id] }));
+  }
+  // A heap whose root is`,
+    hint: "How often is each of 10,000 scores looked at?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "sifts down to the left child without asking the right one",
+    find:
+      `      if (down + 1 < heap.length && worse(heap[down + 1], heap[down])) down++;
+`,
+    replace: "",
+    hint: "Which of two children may become the parent of the other?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "breaks ties by the place of the row in memory",
+    find: "(a.score === b.score && a.id > b.id)",
+    replace: "false",
+    hint: "Which of two equal vectors comes first after the rows have moved?",
+  },
+  {
+    file: "vector_search.ts",
+    name: "leaves the moved row under the name of the removed one",
+    find: `    if (last !== id) this.#ids[row] = last;
+`,
+    replace: "",
+    hint: "Whose vector lies in the row of the removed one now?",
+  },
+  {
+    file: "ivf.ts",
+    name: "probes the farthest lists",
+    find: "scores[b] - scores[a] || a - b",
+    replace: "scores[a] - scores[b] || a - b",
+    hint: "In which lists do the neighbours of a query lie?",
+  },
+  {
+    file: "ivf.ts",
+    name: "moves the centroid of an empty cell to the mean of nothing",
+    find: "return mean.some((m) => m !== 0) ? mean : centres[l];",
+    replace:
+      "return mean.map((m) => m / sum.reduce((s, x) => s + Math.abs(x), 0));",
+    hint: "What is 0 / 0?",
+  },
+  {
+    file: "ivf.ts",
+    name: "takes the mean of unit vectors for a unit vector",
+    find: "const mean = unit(sum, sum.length);",
+    replace: "const mean = sum.map((s) => s / points.length);",
+    hint: "How long is the mean of two unit vectors at right angles?",
+  },
+  {
+    file: "ivf.ts",
+    name: "adds a new vector to the first list instead of the nearest",
+    find: "const [cell] = nearest(this.centres, x, 1);",
+    replace: "const cell = 0;",
+    hint: "Where will a query look for it?",
+  },
+  {
+    file: "ivf.ts",
+    name: "scans all lists whatever the number of probes",
+    find: "of nearest(this.centres, q, probes)",
+    replace: "of nearest(this.centres, q, this.centres.length)",
+    hint: "What does a search with one probe cost?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "takes k for ef, whatever width is asked for",
+    find: "Math.max(ef, k)",
+    replace: "k",
+    hint: "What does a wider beam see that the first k do not?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "does not raise ef to k",
+    find: "Math.max(ef, k)",
+    replace: "ef",
+    hint: "How many nodes does a beam of 1 hold?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "runs the wide beam in every layer",
+    find: "distance, 1, layer, counts)[0].id",
+    replace: "distance, ef, layer, counts)[0].id",
+    hint: "How many nodes does the search hand on to the layer below?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "forgets which nodes it has seen, except those in the beam",
+    find: `    if (seen.has(id)) return;
+`,
+    replace: `    if (best.some((hit) => hit.id === id)) return;
+`,
+    hint: "How often is the distance to one node computed?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "starts layer 0 from the entry instead of where the descent ended",
+    find: "return beam(links, near, distance, Math.max(ef, k)",
+    replace: "return beam(links, entry, distance, Math.max(ef, k)",
+    hint: "What were the upper layers for?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "stops at the first node that is no better than the best",
+    find: "before(best[ef - 1], hit)) break",
+    replace: "before(best[0], hit)) break",
+    hint: "With which node of the beam is the next candidate compared?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "never stops early, and walks on when nothing nearer can come",
+    find: `    if (best.length === ef && before(best[ef - 1], hit)) break;
+`,
+    replace: "",
+    hint: "Which open nodes can still lead into a full beam?",
+  },
+  {
+    file: "hnsw.ts",
+    name: "keeps a beam of any length",
+    find: `    if (best.length > ef) best.pop();
+`,
+    replace: "",
+    hint: "How many results does a beam of 3 return?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "links the M nearest, so that clusters cut themselves off",
+    find:
+      "if (chosen.every((c) => distance < far(graph, q, c))) chosen.push(id);",
+    replace: "if (q) chosen.push(id);",
+    hint: "Which link of a cluster's node leads out of the cluster?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "lets a node that is linked often keep all its links",
+    find: "if (back.push(node) <= most) continue;",
+    replace: "if (back.push(node) >= 0) continue;",
+    hint: "How many links does the first node have in the end?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "links one way only",
+    find: `      const back = links[other][layer];
+`,
+    replace: `      const back = [...links[other][layer]];
+`,
+    hint: "How is a new node found if nothing leads to it?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "draws layers that hold half of the one below, whatever M is",
+    find: "/ Math.log(M)));",
+    replace: "/ Math.LN2));",
+    hint: "How many layers do N nodes need if each link list holds M?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "lets removed vectors fill the beam",
+    find: "if (nameless || names[id].length > 0) place",
+    replace: "if (nameless || names[id]) place",
+    hint: "How many of the ef in the beam may be returned?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "does not walk through removed vectors",
+    find: `    place(open, hit, -1);
+`,
+    replace: `    if (nameless || names[id].length > 0) place(open, hit, -1);
+`,
+    hint: "Which way leads to what was linked through them?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "makes every copy a node of its own",
+    find: "if (hits[0].distance > 0) continue;",
+    replace: "if (hits[0].distance >= 0) continue;",
+    hint: "To which links are a hundred equal vectors the nearest?",
+  },
+  {
+    file: "hnsw_index.ts",
+    name: "does not move the entry up to a new top layer",
+    find: "if (level > top) graph.entry = node;",
+    replace: "if (top < 0) graph.entry = node;",
+    hint: "Who starts in the highest layer?",
+  },
+  {
+    file: "bm25.ts",
+    name: "takes log(N/df), so a term in every document counts nothing",
+    find: "Math.log(1 + (N - df + 0.5) / (df + 0.5)),",
+    replace: "Math.log(N / df),",
+    hint: "What is the logarithm of 3/3?",
+  },
+  {
+    file: "bm25.ts",
+    name: "leaves out the factor k1 + 1: every score changes, no ranking does",
+    find: "ids.length) * (k1 + 1);",
+    replace: "ids.length);",
+    hint: "What does a term that comes once in an average document count?",
+  },
+  {
+    file: "bm25.ts",
+    name: "counts raw repeats without saturation",
+    find: "weight * tfs[i] / (tfs[i] + k1 * norm)",
+    replace: "weight * tfs[i] / (1 + k1 * norm)",
+    hint: "How much more do 500 repeats say than four?",
+  },
+  {
+    file: "bm25.ts",
+    name: "does not take the length into account",
+    find: "1 - b + b * lengths[ids[i]] / average",
+    replace: "1",
+    hint: "Is one hit in two words worth less than two in a hundred?",
+  },
+  {
+    file: "bm25.ts",
+    name: "counts tokens for df instead of documents",
+    find: "(lengths.length, ids.length)",
+    replace: "(lengths.length, tfs.reduce((sum, tf) => sum + tf, 0))",
+    hint: "May df be larger than N?",
+  },
+  {
+    file: "bm25.ts",
+    name: "ranks from 0 in the fusion",
+    find: "1 / (constant + i + 1)",
+    replace: "1 / (constant + i)",
+    hint: "Which rank has the best document?",
+  },
+  {
+    file: "bm25.ts",
+    name: "adds scores of different scales",
+    find: "high > low ? (score - low) / (high - low) : 1",
+    replace: "score",
+    hint: "What is a cosine of 0.9 beside a BM25 of 9?",
+  },
+  {
+    file: "bm25f.ts",
+    name: "saturates each field by itself and adds the scores",
+    find: "return sum + w * tf / (1 - b + b * texts[n].length / average);",
+    replace: `const c = tf / (1 - b + b * texts[n].length / average);
+        return sum + w * c * (k1 + 1) / (c + k1);`,
+    hint: "How much more do a title and a body say than a title?",
+  },
+  {
+    file: "bm25f.ts",
+    name: "normalises every field by the length of the first",
+    find: "b * texts[n].length / average",
+    replace: "b * parts[0].texts[n].length / parts[0].average",
+    hint: "How long is a title beside a body?",
+  },
+  {
+    file: "bm25f.ts",
+    name: "leaves the weights out",
+    find: "return sum + w * tf /",
+    replace: "return sum + tf /",
+    hint: "What makes a word in the title worth more?",
+  },
+  {
     file: "token_bucket.ts",
     name: "lets an idle bucket fill beyond its capacity",
     find: "Math.min(this.limit.capacity, this.#tokens + gained)",
@@ -1433,7 +1733,7 @@ export const bugs = [
   {
     file: "token_bucket.ts",
     name: "says no for ever to a request above the capacity",
-    find: "    if (n > capacity) {",
+    find: "    if (n > capacity || n === Infinity) {",
     replace: "    if (n === Infinity) {",
     hint: "How long does a client retry that can never succeed?",
   },
@@ -1461,7 +1761,7 @@ export const bugs = [
   {
     file: "token_bucket.ts",
     name: "gives a client new buckets with each request",
-    find: "      this.#buckets.set(key, buckets);",
+    find: "    this.#buckets.set(key, buckets);",
     replace: "",
     hint: "What does a limiter have to remember?",
   },
@@ -1471,6 +1771,13 @@ export const bugs = [
     find: "      if (full) this.#buckets.delete(key);",
     replace: "      if (full || key) this.#buckets.delete(key);",
     hint: "What does a forgotten client get?",
+  },
+  {
+    file: "token_bucket.ts",
+    name: "forgives the rounding of every request anew",
+    find: "    this.#tokens -= n;",
+    replace: "    this.#tokens = Math.max(0, this.#tokens - n);",
+    hint: "A thousand requests for a billionth of a token: how many pass?",
   },
   {
     file: "leaky_bucket.ts",
@@ -1510,7 +1817,8 @@ export const bugs = [
   {
     file: "leaky_bucket.ts",
     name: "pours in what it refuses",
-    find: "    if (this.level + n > this.#capacity * (1 + 1e-9)) return false;",
+    find:
+      "    if (this.level + n - this.#capacity > 1e-9 * Math.max(1, n)) return false;",
     replace:
       `    if ((this.#level = this.level + n) > this.#capacity) return false;
     this.#level -= n;`,
@@ -1582,6 +1890,258 @@ export const bugs = [
     hint: "Who decided what happens then?",
   },
   {
+    file: "shared_limiter.ts",
+    name: "takes a busy store for a broken one",
+    find: `  return false;
+}
+
+/** A limiter that does`,
+    replace: `  throw new Error(key);
+}
+
+/** A limiter that does`,
+    hint: "Others were faster a hundred times. Is the store gone?",
+  },
+  {
+    file: "shared_limiter.ts",
+    name: "begins a new window when the clock goes back",
+    find: "seen?.window ?? -Infinity,",
+    replace: "-Infinity,",
+    hint: "Which window is it after the clock was set?",
+  },
+  {
+    file: "shared_limiter.ts",
+    name: "lets limiters of several kinds write over each other",
+    find: "`${kind} ${key}`",
+    replace: "key",
+    hint: "What does a bucket read that finds a counter?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "does not make the entry of a get the newest",
+    find: `this.hits++;
+    this.#unlink(slot);
+    this.#linkFirst(slot);`,
+    replace: "this.hits++;",
+    hint: "Put 1, put 2, get 1, put 3: which of them is left?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "drives out the newest entry",
+    find: "const slot = full ? this.#newer[0]",
+    replace: "const slot = full ? this.#older[0]",
+    hint: "Which end of the list was used last?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "replaces the value of an old key without making it the newest",
+    find: `this.#values[known] = value;
+      this.#unlink(known);
+      this.#linkFirst(known);`,
+    replace: "this.#values[known] = value;",
+    hint: "Is a put a use?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "leaves the evicted key in the Map",
+    find: "this.#slots.delete(oldKey as K);",
+    replace: "",
+    hint: "Whose slot does the old key name now?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "takes a stored undefined for a missing entry",
+    find: "if (found !== undefined || cache.has(key)) return found as V;",
+    replace: "if (found !== undefined) return found as V;",
+    hint: "What does get() return for a key whose value is undefined?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "deletes and sets a key again on each hit",
+    find: "this.hits++;",
+    replace:
+      "this.hits++; this.#slots.delete(key); this.#slots.set(key, slot);",
+    hint:
+      "What happens to a hash table when its hottest key is deleted a million times?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "calls onEvict before the new entry is in",
+    find: `this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#values[slot] = value;
+    this.#linkFirst(slot);
+    // Last, so that an error thrown in there leaves nothing half done.
+    if (full) this.onEvict?.(oldKey as K, oldValue as V);`,
+    replace: `if (full) this.onEvict?.(oldKey as K, oldValue as V);
+    this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#values[slot] = value;
+    this.#linkFirst(slot);`,
+    hint: "What is left of the cache if the callback throws?",
+  },
+  {
+    file: "lru_cache.ts",
+    name: "never uses the slot of a deleted entry again",
+    find: "this.#free.push(slot);",
+    replace: "",
+    hint: "How many slots are there, and how often can you delete?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "accepts where the target is at least as sure as the draft",
+    find: "random() * draft[i][x] < target[i][x]",
+    replace: "draft[i][x] <= target[i][x]",
+    hint: "How often must a token of half the draft's probability pass?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "draws from the target after a rejection",
+    find: "draw(residual(target[i], draft[i]), random)",
+    replace: "draw(target[i], random)",
+    hint: "Which tokens did acceptance already give their share?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "gives no bonus token",
+    find: "tokens: [...drafted, draw(target[K], random)],",
+    replace: "tokens: [...drafted],",
+    hint: "What does the target's last row predict?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "keeps the accepted drafts after a rejected one",
+    find: "...drafted.slice(0, i), token",
+    replace: "...drafted.slice(0, i), token, ...drafted.slice(i + 1)",
+    hint: "Which prefix were the later drafts drawn for?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "adds 1e-9 to the sum it divides the residual by",
+    find: "rest.map((r) => r / mass)",
+    replace: "rest.map((r) => r / (mass + 1e-9))",
+    hint: "How large is the residual of a draft that is nearly right?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "compares the random number with p / (q + 1e-9)",
+    find: "random() * draft[i][x] < target[i][x]",
+    replace: "random() <= target[i][x] / (draft[i][x] + 1e-9)",
+    hint: "How often is a token of p = q = 1e-9 accepted?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "expects 1 + αK tokens a pass",
+    find: "(1 - alpha ** (K + 1)) / (1 - alpha)",
+    replace: "1 + alpha * K",
+    hint: "Can the third draft be accepted when the second was not?",
+  },
+  {
+    file: "speculative_decoding.ts",
+    name: "scores the drafts with the rows one position late",
+    find: "slice(prefix.length - 1); // (K + 1, V)",
+    replace: "slice(prefix.length); // (K + 1, V)",
+    hint: "Which row predicts the first drafted token?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "stops after the reduce-scatter",
+    find: "step < 2 * (n - 1); step++",
+    replace: "step < n - 1; step++",
+    hint: "How many of its n chunks does a worker have complete by then?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "passes on its first numbers, not the sums so far",
+    find: "    const messages = results.map((numbers, r) => {",
+    replace: "    const messages = workers.map((numbers, r) => {",
+    hint: "What has its left neighbour added by now?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "turns the direction, and not the order of the chunks",
+    find: "results[mod(r + 1, n)]",
+    replace: "results[mod(r - 1, n)]",
+    hint: "Which chunk does the left neighbour wait for?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "adds in the all-gather, too",
+    find: "const reducing = step < n - 1;",
+    replace: "const reducing = step < 2 * n;",
+    hint: "What is a complete chunk plus an incomplete one?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "changes the numbers of the workers",
+    find: "const results = workers.map((numbers) => [...numbers]);",
+    replace: "const results = workers.map((numbers) => numbers as number[]);",
+    hint: "Whose gradients are they?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "leaves out the last numbers, where n does not divide d",
+    find: "return Math.floor(j * d / n);",
+    replace: "return j * Math.floor(d / n);",
+    hint: "Which chunk has the 10th of 10 numbers, with 3 workers?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "adds another worker's length without a word",
+    find: "  if (odd < 0) return { n, d };",
+    replace: "  if (odd < n) return { n, d };",
+    hint: "What is undefined plus 1?",
+  },
+  {
+    file: "ring_all_reduce.ts",
+    name: "counts what goes into the server, not what comes out",
+    find: "moved: moved + n * d",
+    replace: "moved",
+    hint: "How do the workers get the sum?",
+  },
+  {
+    file: "pipelined_ring.ts",
+    name: "lets a link carry two messages at once",
+    find: "const begin = Math.max(ready[r][part], linkFree[r]);",
+    replace: "const begin = ready[r][part];",
+    hint: "When is the link free for the next piece?",
+  },
+  {
+    file: "pipelined_ring.ts",
+    name: "sends a piece before it is added",
+    find: "const begin = Math.max(ready[r][part], linkFree[r]);",
+    replace: "const begin = linkFree[r];",
+    hint: "What does a worker pass on?",
+  },
+  {
+    file: "pipelined_ring.ts",
+    name: "adds two pieces at once",
+    find: "done = Math.max(done, adderFree[right]) + data.length * costs.add;",
+    replace: "done += data.length * costs.add;",
+    hint: "How many adders has a worker?",
+  },
+  {
+    file: "pipelined_ring.ts",
+    name: "counts no time for a message itself",
+    find: "begin + costs.message + (to - from)",
+    replace: "begin + (to - from)",
+    hint: "Why not a million pieces?",
+  },
+  {
+    file: "pipelined_ring.ts",
+    name: "adds in the all-gather, too",
+    find: "      if (step < n - 1) {",
+    replace: "      if (step < 2 * n) {",
+    hint: "What is a complete chunk plus an incomplete one?",
+  },
+  {
+    file: "pipelined_ring.ts",
+    name: "takes the bound of one phase for that of both",
+    find: "return 2 * (n - 1) / n * d * number;",
+    replace: "return (n - 1) / n * d * number;",
+    hint: "How often does each number cross a link?",
+  },
+  {
     file: "decode_loop.ts",
     name: "turns every key as if it were the first",
     find:
@@ -1643,6 +2203,48 @@ export const bugs = [
     hint: "What had token t seen when it was decoded?",
   },
   {
+    file: "hybrid_search.ts",
+    name: "takes no more candidates than results",
+    find: "{ k, depth = 10 * k, constant }",
+    replace: "{ k, depth = k, constant }",
+    hint: "Where is the best document in each ranking?",
+  },
+  {
+    file: "hybrid_search.ts",
+    name: "counts a document that has nothing in common",
+    find: "      .filter(({ score }) => score > 0);",
+    replace: "      .slice();",
+    hint: "Which rank has a document with a cosine of 0?",
+  },
+  {
+    file: "hybrid_search.ts",
+    name: "fuses one ranking with itself",
+    find: "[words, meaning].map((hits)",
+    replace: "[words, words].map((hits)",
+    hint: "What does the second ranking know?",
+  },
+  {
+    file: "hybrid_search.ts",
+    name: "counts places from 0",
+    find: "ids.indexOf(id) + 1 || undefined",
+    replace: "ids.indexOf(id)",
+    hint: "Which place has the first?",
+  },
+  {
+    file: "hybrid_search.ts",
+    name: "looks for words in the case they are written in",
+    find: "text.toLowerCase().match(",
+    replace: "text.match(",
+    hint: "Is GPU another word than gpu?",
+  },
+  {
+    file: "hybrid_search.ts",
+    name: "forgets the constant that was asked for",
+    find: "fuseRanks(rankings, constant)",
+    replace: "fuseRanks(rankings)",
+    hint: "What is options.constant for?",
+  },
+  {
     file: "ring_sockets.ts",
     name: "takes one read for a whole message",
     find: `    for (let at = 0; at < bytes.length;) {
@@ -1681,6 +2283,13 @@ export const bugs = [
     find: "return Math.floor(j * d / n);",
     replace: "return j * Math.floor(d / n);",
     hint: "Which chunk has the 10th of 10 numbers, with 3 workers?",
+  },
+  {
+    file: "ring_sockets.ts",
+    name: "changes arrays that lie in shared memory",
+    find: "const data = Float64Array.from(arrays[rank]);",
+    replace: "const data = arrays[rank];",
+    hint: "Does postMessage copy a SharedArrayBuffer?",
   },
   {
     file: "ml_primitives.ts",

@@ -87,7 +87,10 @@ export function fromMerges(
       throw new RangeError(`Cannot load merge ${n}: no id ${left} or ${right}`);
     }
     merges.set(left * SHIFT + right, vocab.length);
-    vocab.push(Uint8Array.of(...vocab[left], ...vocab[right]));
+    const bytes = new Uint8Array(vocab[left].length + vocab[right].length);
+    bytes.set(vocab[left]);
+    bytes.set(vocab[right], vocab[left].length);
+    vocab.push(bytes);
   });
   return { vocab, byteIds, merges, split };
 }

@@ -12,10 +12,12 @@
  *
  * Shapes: V tokens, C wide, L layers, H query heads of D = C / H, KV key heads, F in
  * the perceptron, T tokens so far.
- * Time O(L·C·(C + F) + L·T·C) a step; space O(L·T·KV·D).
+ * Time O(L·C·(C + F) + L·T·C + V·C) a step; space O(L·capacity·KV·D).
  * Trap: the position. A cached key was turned by its own, so a step must know T.
- * Left out: batches, prefill in one go, stopping at an end token.
- * Source: Touvron et al. (2023), arXiv:2302.13971, for this kind of decoder.
+ * Left out: batches, prefill in one go, stopping at an end token; gains of the norms
+ * and gates in the perceptron.
+ * Source: Touvron et al. (2023), arXiv:2302.13971; grouped heads: Ainslie et al.
+ * (2023), arXiv:2305.13245.
  * Run: `deno run decode_loop.ts`
  * @module
  */
@@ -69,10 +71,17 @@ export interface Model {
 /**
  * A decoder of random weights.
  * @param random uniform numbers of [0, 1)
- * @throws {RangeError} if H does not divide C, or KV not H, or D is odd
+ * @throws {RangeError} if a size is no whole number from 1, H does not divide C, KV not
+ * H, or D is odd
  */
 export function randomModel(sizes: Sizes, random: () => number): Model {
   const { V, C, L, H, KV, F, capacity } = sizes;
+  for (const [name, size] of Object.entries(sizes)) {
+    if (Number.isSafeInteger(size) && size > 0) continue;
+    throw new RangeError(
+      `Cannot make a decoder: ${name} is ${size}, not a whole number above 0`,
+    );
+  }
   const D = C / H;
   if (!Number.isInteger(D) || !Number.isInteger(H / KV)) {
     throw new RangeError(
@@ -192,7 +201,7 @@ export function runAll(model: Model, tokens: readonly number[]): number[][] {
  * Goes on after a prompt.
  * @param choose the next token from logits (V,); the likeliest, without
  * @returns the new tokens, without the prompt
- * @throws {RangeError} if the prompt is empty, or as {@link Decoder.step}
+ * @throws {RangeError} if the prompt is empty or the count none, or as {@link Decoder.step}
  */
 export function generate(
   model: Model,
@@ -202,6 +211,11 @@ export function generate(
 ): number[] {
   if (prompt.length === 0) {
     throw new RangeError("Cannot go on after nothing: the prompt has no token");
+  }
+  if (!(Number.isSafeInteger(count) && count >= 0)) {
+    throw new RangeError(
+      `Cannot choose ${count} tokens: needs a whole number`,
+    );
   }
   const decoder = new Decoder(model);
   const tokens: number[] = [];

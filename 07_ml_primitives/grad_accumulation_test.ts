@@ -317,3 +317,20 @@ for (const [name, call, message] of ERRORS) {
     assertThrows(call, RangeError, message);
   });
 }
+
+Deno.test("gradients below maxNorm are not scaled up to it", () => {
+  let got: number[] = [];
+  const model = {
+    params: { w: Float64Array.of(0, 0) },
+    backward: () => ({
+      loss: 1,
+      grads: { w: Float64Array.of(3, 4) },
+      count: 2,
+    }),
+  };
+  const optimizer = {
+    step: (_: unknown, { w }: Record<string, Float64Array>) => got = [...w],
+  };
+  new GradAccumulator(model, optimizer, 1, 5.01).step(0);
+  assertEquals(got, [3, 4]);
+});

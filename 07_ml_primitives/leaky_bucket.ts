@@ -107,12 +107,13 @@ export class LeakyMeter {
    * @throws {RangeError} if n is negative or no number, or above the capacity
    */
   pour(n = 1): boolean {
-    if (!(n >= 0 && n <= this.#capacity)) {
+    if (!(n >= 0 && n <= this.#capacity && n < Infinity)) {
       throw new RangeError(
         `Cannot pour ${n} into a bucket of ${this.#capacity}`,
       );
     }
-    if (this.level + n > this.#capacity * (1 + 1e-9)) return false;
+    // The tolerance of TokenBucket; relative to the capacity, 1e9 would pass 1 more.
+    if (this.level + n - this.#capacity > 1e-9 * Math.max(1, n)) return false;
     this.#level += n;
     return true;
   }

@@ -95,6 +95,17 @@ Deno.test("the level is never below 0, and does not rise when the clock goes bac
   assertEquals(meter.level, 2);
 });
 
+Deno.test("a large bucket holds no more than its capacity, either", () => {
+  const meter = new LeakyMeter(1e9, 1, () => 0);
+  assertEquals([meter.pour(1e9), meter.pour(1)], [true, false]);
+  const endless = new LeakyMeter(Infinity, 1, () => 0);
+  assertThrows(
+    () => endless.pour(Infinity),
+    RangeError,
+    "Cannot pour Infinity",
+  );
+});
+
 Deno.test("three tenths fill a bucket of 0.3, though their sum is more", () => {
   const meter = new LeakyMeter(0.3, 1, () => 0);
   assert(meter.pour(0.1) && meter.pour(0.1) && meter.pour(0.1));

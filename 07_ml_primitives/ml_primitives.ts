@@ -2,8 +2,9 @@
 /**
  * Q. What is asked in the coding round of an ML-systems interview?
  *
- * A. These topics. Each is one file that imports nothing: the question, the answer as
- * you would say it, the code, and a demo in which the usual mistake shows.
+ * A. These topics. Each is one file that imports nothing, but for two that put others
+ * together: the question, the answer as you would say it, the code, and a demo in
+ * which the usual mistake shows.
  *
  * Trap: to know the formula, and not where it overflows.
  * Run: `deno run ml_primitives.ts` for the index, `deno run ml_primitives.ts softmax`
@@ -38,10 +39,21 @@ export const TOPICS = [
   "shampoo",
   "grad_accumulation",
   "batch_norm",
+  "vector_search",
+  "ivf",
+  "hnsw",
+  "hnsw_index",
+  "bm25",
+  "bm25f",
   "token_bucket",
   "leaky_bucket",
   "shared_limiter",
+  "lru_cache",
+  "speculative_decoding",
+  "ring_all_reduce",
+  "pipelined_ring",
   "decode_loop",
+  "hybrid_search",
   "ring_sockets",
 ];
 
@@ -65,7 +77,9 @@ export interface Topic {
  */
 export async function readTopic(name: string): Promise<Topic> {
   if (!TOPICS.includes(name)) {
-    const near = TOPICS.filter((topic) => topic.includes(name));
+    const near = TOPICS.filter((topic) =>
+      name && (topic.includes(name) || name.startsWith(topic))
+    );
     throw new RangeError(
       `No topic is called ${name}${
         near.length > 0 ? `; do you mean ${near.join(" or ")}?` : ""

@@ -187,3 +187,12 @@ for (const [name, call, message] of ERRORS) {
     assertThrows(call, RangeError, message);
   });
 }
+
+Deno.test("a wide weight is not scaled down", () => {
+  const gradient = [[3, 1, 2]];
+  const { weight } = muonStep([[0, 0, 0]], gradient, undefined, {
+    lr: 1,
+    beta: 0,
+  });
+  assertEquals(weight[0], orthogonalise(gradient)[0].map((x) => -x));
+});

@@ -12,7 +12,8 @@
  * Shapes: n workers, each with d numbers in f64.
  * Time O(d) and 2(n − 1) messages a worker; traffic 2(n − 1)/n · d numbers each.
  * Trap: a read that returns fewer bytes than were asked for. TCP has no messages.
- * Left out: other machines, and joining again after a failure.
+ * Left out: other operators than the sum, frames and sequence numbers (lengths are
+ * known), other machines, joining again after a failure.
  * Source: Patarasuk, Yuan (2009), doi:10.1016/j.jpdc.2008.09.002.
  * Run: `deno run --allow-net=127.0.0.1 ring_sockets.ts`
  * @module
@@ -22,8 +23,9 @@
 export interface RingOptions {
   /** How long a worker waits for a neighbour, in ms. */
   deadline?: number;
-  /** A worker that is ended before the first step, or that sleeps so long, in ms. */
+  /** The rank of a worker that is ended before the first step. */
   dead?: number;
+  /** A worker that sleeps so long before each step. */
   slow?: { rank: number; ms: number };
 }
 
@@ -138,7 +140,8 @@ const PROGRAM = `
  * Sums arrays that are each with a worker, over TCP on this machine.
  * @param arrays (n, d)
  * @returns n outcomes: each the sum of all, or all of them errors
- * @throws {RangeError} if there is no array, or their lengths differ
+ * @throws {RangeError} if there is no array, their lengths differ, or the deadline is
+ * no time that a timer can wait
  * @throws {Error} without the permission for the network; never prompts
  */
 export async function ringSockets(
@@ -152,6 +155,11 @@ export async function ringSockets(
       n === 0
         ? "Cannot sum the arrays of no workers"
         : `Cannot sum ${arrays[0].length} and ${odd!.length} numbers`,
+    );
+  }
+  if (!(deadline > 0 && 2 * n * deadline < 2 ** 31)) {
+    throw new RangeError(
+      `Cannot wait ${deadline} ms: needs 0 < deadline < 2³¹ / 2n`,
     );
   }
   const host = "127.0.0.1";
@@ -177,9 +185,12 @@ export async function ringSockets(
         worker.terminate();
         return { error: "It was ended" };
       }
-      const outcome = hear(worker);
+      // A connection and 2(n − 1) steps wait so long at most.
+      const outcome = within(2 * n * deadline, "The ring", hear(worker))
+        .catch(({ message }) => ({ error: message }));
       const pause = slow?.rank === rank ? slow.ms : 0;
-      const order = { rank, n, data: arrays[rank], deadline, pause };
+      const data = Float64Array.from(arrays[rank]);
+      const order = { rank, n, data, deadline, pause };
       worker.postMessage({ order, port: ports[(rank + 1) % n] });
       return await outcome as Outcome;
     });

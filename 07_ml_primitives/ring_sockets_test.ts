@@ -41,7 +41,7 @@ Deno.test("chunks are as even as can be, and leave nothing out", () => {
 });
 
 for (
-  const [n, d] of [[8, 1003], [2, 5], [3, 2], [5, 0], [1, 4], [3, 300_001]]
+  const [n, d] of [[8, 1003], [2, 5], [3, 2], [5, 0], [1, 4], [2, 1_000_003]]
 ) {
   testSockets(
     `${n} workers with ${d} numbers each all have the sum`,
@@ -96,6 +96,39 @@ for (
     },
   );
 }
+
+testSockets("a worker that does not wake up holds nobody up", async () => {
+  const start = performance.now();
+  const slow = { rank: 0, ms: 60_000 };
+  const outcomes = await ringSockets(arrays(2, 3), { deadline: 100, slow });
+  for (const outcome of outcomes) assert("error" in outcome);
+  // 2 · n · 100 ms is the most; a minute is what it would be otherwise.
+  assert(performance.now() - start < 30_000);
+});
+
+testSockets(
+  "NaN and infinities reach every worker, and arrays may be shared",
+  async () => {
+    const shared = [0, 1].map(() =>
+      new Float64Array(new SharedArrayBuffer(8 * 3)).fill(1)
+    );
+    shared[1].set([NaN, Infinity]);
+    for (const outcome of await ringSockets(shared, { deadline: 20_000 })) {
+      assertEquals([...good(outcome).data], [NaN, Infinity, 2]);
+    }
+    assertEquals([...shared[0]], [1, 1, 1]);
+  },
+);
+
+Deno.test("a deadline that no timer can wait for is an error", async () => {
+  for (const deadline of [0, -1, NaN, Infinity, 1e10]) {
+    await assertRejects(
+      () => ringSockets([new Float64Array(1)], { deadline }),
+      RangeError,
+      `Cannot wait ${deadline} ms`,
+    );
+  }
+});
 
 Deno.test("no worker, and arrays of other lengths, are errors", async () => {
   await assertRejects(

@@ -1,4 +1,9 @@
-import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import { EXACT, orthogonalise } from "./muon.ts";
 import { powerOf, type Preconditioners, shampooStep } from "./shampoo.ts";
@@ -205,3 +210,9 @@ for (const [name, call, message] of ERRORS) {
     assertThrows(call, RangeError, message);
   });
 }
+
+Deno.test("eps is a part of the largest eigenvalue", () => {
+  const [, [, small]] = powerOf([[1e6, 0], [0, 0]], -1 / 2, 1e-4);
+  // (1e-4 · 1e6)^−½ = 0.1, after a few roundings.
+  assert(Math.abs(small - 0.1) < 1e-12, `${small}`);
+});

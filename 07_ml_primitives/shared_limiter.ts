@@ -14,7 +14,8 @@
  * Time O(1) a request for bucket and counter, O(limit) for the sliding window; space
  * likewise, a key.
  * Trap: INCR and EXPIRE "for a sliding window".
- * Left out: a store on a network; shards of a limit; approximate sliding windows.
+ * Left out: a store on a network; shards of a limit; keys that expire; approximate
+ * sliding windows.
  * Source: Redis documentation, INCR, "Pattern: Rate limiter"; Herlihy (1991),
  * doi:10.1145/114005.102808, for compare-and-set.
  * Run: `deno run shared_limiter.ts`
@@ -31,7 +32,10 @@ export interface Store {
   now(): Promise<number>;
 }
 
-/** What happens if the store fails: all requests pass, or none. */
+/**
+ * What happens if the store fails: all requests pass, or none. A request that others
+ * forestall too often is refused either way.
+ */
 export type OnFailure = "open" | "closed";
 
 /** A limiter of many gateways. */
@@ -43,8 +47,7 @@ export interface SharedLimiter {
 /**
  * Does a step of reading, deciding and writing as if alone.
  * @param decide the new value, or undefined to write nothing
- * @returns whether it wrote
- * @throws {Error} if others wrote in between `attempts` times
+ * @returns whether it wrote; false, too, if others were first `attempts` times
  */
 async function update(
   store: Store,
@@ -58,25 +61,27 @@ async function update(
     if (next === undefined) return false;
     if (await store.compareAndSet(key, version, next)) return true;
   }
-  throw new Error(`Cannot write ${key}: others did, ${attempts} times`);
+  return false;
 }
 
 /** A limiter that does such a step for each request. */
 function limiter(
+  kind: string,
   store: Store,
   onFailure: OnFailure,
   decide: (value: unknown, now: number) => unknown,
 ): SharedLimiter {
   return {
-    take: (key) => update(store, key, decide).catch(() => onFailure === "open"),
+    take: (key) =>
+      update(store, `${kind} ${key}`, decide).catch(() => onFailure === "open"),
   };
 }
 
 /** @throws {RangeError} unless both are above 0 */
 function check(limit: number, seconds: number): void {
-  if (limit > 0 && seconds > 0) return;
+  if (limit > 0 && seconds > 0 && seconds < Infinity) return;
   throw new RangeError(
-    `Cannot limit to ${limit} in ${seconds} s: both must be above 0`,
+    `Cannot limit to ${limit} in ${seconds} s: both must be above 0, and finite in time`,
   );
 }
 
@@ -93,7 +98,7 @@ export function sharedBucket(
   onFailure: OnFailure = "closed",
 ): SharedLimiter {
   check(capacity, rate);
-  return limiter(store, onFailure, (value, now) => {
+  return limiter("bucket", store, onFailure, (value, now) => {
     const { tokens, last } = (value ?? { tokens: capacity, last: now }) as {
       tokens: number;
       last: number;
@@ -116,11 +121,15 @@ export function fixedWindow(
   onFailure: OnFailure = "closed",
 ): SharedLimiter {
   check(limit, seconds);
-  return limiter(store, onFailure, (value, now) => {
-    const window = Math.floor(now / seconds);
+  return limiter("fixed", store, onFailure, (value, now) => {
     const seen = value as { window: number; count: number } | undefined;
+    // A clock that goes back stays in the window that it has seen.
+    const window = Math.max(
+      seen?.window ?? -Infinity,
+      Math.floor(now / seconds),
+    );
     const count = seen?.window === window ? seen.count : 0;
-    return count < limit ? { window, count: count + 1 } : undefined;
+    return count + 1 <= limit ? { window, count: count + 1 } : undefined;
   });
 }
 
@@ -135,13 +144,13 @@ export function slidingWindow(
   onFailure: OnFailure = "closed",
 ): SharedLimiter {
   check(limit, seconds);
-  return limiter(store, onFailure, (value, now) => {
+  return limiter("sliding", store, onFailure, (value, now) => {
     const times = ((value ?? []) as number[]).filter((t) => t > now - seconds);
-    return times.length < limit ? [...times, now] : undefined;
+    return times.length + 1 <= limit ? [...times, now] : undefined;
   });
 }
 
-/** A store in memory whose answers take a turn of the event loop, as a network would. */
+/** A store in memory whose answers come later, so that others run in between. */
 export class MemoryStore implements Store {
   readonly #values = new Map<string, { value: unknown; version: number }>();
   readonly #clock: () => number;

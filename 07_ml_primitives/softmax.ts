@@ -75,7 +75,9 @@ export function softmaxAxis(
   axis = -1,
 ): Float64Array {
   const size = shape.reduce((product, n) => product * n, 1);
-  if (x.length !== size) {
+  if (
+    x.length !== size || shape.some((n) => !(Number.isInteger(n) && n >= 0))
+  ) {
     throw new RangeError(
       `Cannot read ${x.length} numbers as (${
         shape.join(", ")

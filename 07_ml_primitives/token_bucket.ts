@@ -60,6 +60,11 @@ export class TokenBucket {
 
   /** Tokens now; changes nothing that a later call would see otherwise. */
   get tokens(): number {
+    return Math.max(0, this.#refill());
+  }
+
+  /** What has come in since; a debt of DRIFT stays, or each request would get one. */
+  #refill(): number {
     const now = this.#now();
     // A clock that goes back gives no tokens, and takes none.
     if (now > this.#last) {
@@ -78,7 +83,7 @@ export class TokenBucket {
    */
   take(n = 1): boolean {
     if (this.wait(n) > 0) return false;
-    this.#tokens = Math.max(0, this.#tokens - n);
+    this.#tokens -= n;
     return true;
   }
 
@@ -91,12 +96,12 @@ export class TokenBucket {
     if (!(n >= 0)) {
       throw new RangeError(`Cannot take ${n} tokens: needs a number from 0`);
     }
-    if (n > capacity) {
+    if (n > capacity || n === Infinity) {
       throw new RangeError(
         `Cannot ever take ${n} tokens: the bucket holds ${capacity}`,
       );
     }
-    const missing = n - this.tokens;
+    const missing = n - this.#refill();
     return missing <= DRIFT * Math.max(1, n) ? 0 : missing / rate;
   }
 }
@@ -112,7 +117,7 @@ export class KeyedLimiter {
 
   /** @param limits by unit @throws {RangeError} as {@link TokenBucket} */
   constructor(limits: Record<string, Limit>, now?: () => number) {
-    this.#limits = limits;
+    this.#limits = structuredClone(limits);
     this.#now = now;
     for (const limit of Object.values(limits)) new TokenBucket(limit, now);
   }
@@ -122,22 +127,21 @@ export class KeyedLimiter {
    * @throws {RangeError} if a unit has no limit, or as {@link TokenBucket.take}
    */
   take(key: string, amounts: Record<string, number>): boolean {
-    let buckets = this.#buckets.get(key);
-    if (!buckets) {
-      buckets = Object.fromEntries(
-        Object.entries(this.#limits).map(([unit, limit]) => [
-          unit,
-          new TokenBucket(limit, this.#now),
-        ]),
-      );
-      this.#buckets.set(key, buckets);
+    const unknown = Object.keys(amounts)
+      .find((unit) => !Object.hasOwn(this.#limits, unit));
+    if (unknown !== undefined) {
+      const units = Object.keys(this.#limits).join(", ");
+      throw new RangeError(`Cannot limit ${unknown}: there are ${units}`);
     }
-    const asked = Object.entries(amounts).map(([unit, n]) => {
-      if (Object.hasOwn(buckets, unit)) return [buckets[unit], n] as const;
-      throw new RangeError(
-        `Cannot limit ${unit}: there are ${Object.keys(buckets).join(", ")}`,
-      );
-    });
+    const buckets = this.#buckets.get(key) ?? Object.fromEntries(
+      Object.entries(this.#limits).map(([unit, limit]) => [
+        unit,
+        new TokenBucket(limit, this.#now),
+      ]),
+    );
+    this.#buckets.set(key, buckets);
+    const asked = Object.entries(amounts)
+      .map(([unit, n]) => [buckets[unit], n] as const);
     // All are asked first, as nothing that was taken can be given back unseen.
     const waits = asked.map(([bucket, n]) => bucket.wait(n));
     if (waits.some((seconds) => seconds > 0)) return false;
