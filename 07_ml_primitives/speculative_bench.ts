@@ -4,9 +4,9 @@
  *
  * The target is a perceptron over the last characters, the draft counts what follows
  * the last one, two or three. On a CPU that computes without waiting for memory, to
- * check K + 1 tokens costs almost K + 1 times one, so the gain is small; the last
- * column says what it would be where checking costs as much as one token, as on a
- * GPU whose time goes into reading weights.
+ * check K + 1 tokens costs almost K + 1 times one, so nothing is gained, as the formula
+ * says with these costs. The last column is what it would be where a check costs as
+ * much as one token, as on a GPU whose time goes into reading weights.
  *
  * Run: `deno run speculative_bench.ts`
  * @module

@@ -65,6 +65,11 @@ if (part !== topK(scores.subarray(0, 2000), K).map((hit) => hit.id).join()) {
   throw new Error("cosineTopK finds other rows: nothing to time");
 }
 
+// Short searches first: the engine has then done with the loop before it is timed.
+const small = new VectorIndex(D);
+some.forEach((vector) => small.add(vector));
+for (let i = 0; i < 200; i++) small.search(query, K);
+
 const group = `top ${K} of ${N} × ${D}, f32`;
 let kept = 0;
 Deno.bench(
@@ -74,7 +79,7 @@ Deno.bench(
     kept += sum(flat);
   },
 );
-Deno.bench("VectorIndex.search", { group, n: 30, warmup: 5 }, () => {
+Deno.bench("VectorIndex.search", { group, n: 30, warmup: 20 }, () => {
   kept += index.search(query, K).length;
 });
 Deno.bench("all norms again at each query", { group, n: 5, warmup: 1 }, () => {
