@@ -69,6 +69,14 @@ export function tileFor(D: number, bytes: number): Tile {
 export const flashTile = ({ limits }: Gpu, D: number) =>
   tileFor(D, limits.maxComputeWorkgroupStorageSize);
 
+/** What the kernels of flash attention read rows by, after {@link SHAPE}. */
+export const CUT =
+  /* wgsl */ `/** Vec4 v of a row; zeros in place of its padding. */
+fn cut(x: vec4f, v: u32) -> vec4f {
+  return select(vec4f(), x, vec4u(4 * v) + vec4u(0, 1, 2, 3) < vec4u(shape.D));
+}
+`;
+
 /**
  * Flash attention for heads of D. Grid: B · H · (N / 8Y) workgroups of X × Y. A
  * workgroup keeps 8Y queries and takes 4X keys at a time. An invocation makes
@@ -95,11 +103,7 @@ var<workgroup> tileKV: array<vec4f, ${KEYS} * X * STRIDE>;
 var<workgroup> weights: array<vec4f, ${ROWS} * Y * X>;
 var<workgroup> partial: array<f32, ${ROWS} * Y * X>;
 
-/** Vec4 v of a row; zeros in place of its padding. */
-fn cut(x: vec4f, v: u32) -> vec4f {
-  return select(vec4f(), x, vec4u(4 * v) + vec4u(0, 1, 2, 3) < vec4u(shape.D));
-}
-
+${CUT}
 @compute @workgroup_size(X, Y)
 fn main(
   @builtin(workgroup_id) group: vec3u,

@@ -36,6 +36,7 @@ import {
   type Gradients,
   gradients,
 } from "./attention_backward.ts";
+import { CUT } from "./flash_attention.ts";
 import { inBytes, type Memory, pitchOf, unpad } from "./buffers.ts";
 import { demo, type Gpu, type Launch } from "./device.ts";
 import { lehmer, randomFloats } from "./testing.ts";
@@ -73,11 +74,7 @@ var<workgroup> tileValue: array<vec4f, TILE * PITCH>;
 var<workgroup> tileDOutput: array<vec4f, TILE * PITCH>;
 var<workgroup> made: array<vec2f, TILE * TILE>; // weight, dScore
 
-/** Vec4 number v of a row; zeros in place of its padding. */
-fn cut(x: vec4f, v: u32) -> vec4f {
-  return select(vec4f(), x, vec4u(4 * v) + vec4u(0, 1, 2, 3) < vec4u(shape.D));
-}
-
+${CUT}
 /** Copies query n to row y of its tile: the invocations of that row do it together. */
 fn loadQuery(head: u32, n: u32, at: vec2u) {
   for (var v = at.x; v < V; v += TILE) {

@@ -2279,13 +2279,6 @@ export const bugs = [
   },
   {
     file: "ring_sockets.ts",
-    name: "leaves out the last numbers, where chunks are not even",
-    find: "return Math.floor(j * d / n);",
-    replace: "return j * Math.floor(d / n);",
-    hint: "Which chunk has the 10th of 10 numbers, with 3 workers?",
-  },
-  {
-    file: "ring_sockets.ts",
     name: "changes arrays that lie in shared memory",
     find: "const data = Float64Array.from(arrays[rank]);",
     replace: "const data = arrays[rank];",

@@ -2,8 +2,8 @@
 /**
  * Q. What is asked in the coding round of an ML-systems interview?
  *
- * A. These topics. Each is one file that imports nothing, but for two that put others
- * together: the question, the answer as you would say it, the code, and a demo in
+ * A. These topics. Each is one file that imports nothing, but for three that use
+ * others: the question, the answer as you would say it, the code, and a demo in
  * which the usual mistake shows.
  *
  * Trap: to know the formula, and not where it overflows.

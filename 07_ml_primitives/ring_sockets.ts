@@ -18,6 +18,7 @@
  * Run: `deno run --allow-net=127.0.0.1 ring_sockets.ts`
  * @module
  */
+import { chunkStart } from "./ring_all_reduce.ts";
 
 /** How the ring is run. */
 export interface RingOptions {
@@ -33,11 +34,6 @@ export interface RingOptions {
 export type Outcome =
   | { data: Float64Array; sent: number }
   | { error: string };
-
-/** Chunk j of d numbers is from floor(j·d/n) up to floor((j + 1)·d/n). */
-export function chunkStart(d: number, n: number, j: number): number {
-  return Math.floor(j * d / n);
-}
 
 /** What a worker is told before it starts. */
 interface Order {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { chunkStart, type Outcome, ringSockets } from "./ring_sockets.ts";
+import { type Outcome, ringSockets } from "./ring_sockets.ts";
 
 const { state } = Deno.permissions.querySync({
   name: "net",
@@ -30,15 +30,6 @@ function good(outcome: Outcome) {
   if ("error" in outcome) throw new Error(outcome.error);
   return outcome;
 }
-
-Deno.test("chunks are as even as can be, and leave nothing out", () => {
-  for (const [d, n] of [[10, 3], [8, 8], [3, 8], [0, 2], [17, 4]]) {
-    const starts = Array.from({ length: n + 1 }, (_, j) => chunkStart(d, n, j));
-    const sizes = starts.slice(1).map((to, j) => to - starts[j]);
-    assertEquals(sizes.reduce((x, y) => x + y), d);
-    assert(Math.max(...sizes) - Math.min(...sizes) <= 1);
-  }
-});
 
 for (
   const [n, d] of [[8, 1003], [2, 5], [3, 2], [5, 0], [1, 4], [2, 1_000_003]]
