@@ -1242,9 +1242,8 @@ export const bugs = [
   {
     file: "flash_backward.ts",
     name: "reads the padding of a row",
-    find:
-      "select(vec4f(), x, vec4u(4 * v) + vec4u(0, 1, 2, 3) < vec4u(shape.D))",
-    replace: "x",
+    find: "tileQuery[to] = cut(query[i], v);",
+    replace: "tileQuery[to] = query[i];",
     hint: "What lies between two rows in memory?",
   },
   {

@@ -339,7 +339,7 @@ async function show(
     ...await measureAttention(gpu, x),
   ];
   console.log(
-    `matrices ${n} × ${n}; attention of ${N} tokens, ${x.H} × ${D}`,
+    `matrices ${n} × ${n}; attention of ${N} tokens, heads of ${D}: ${x.H}`,
   );
   console.log(table(measured, roof).join("\n"));
   measured.forEach(({ problem }) => problem && console.log(problem));
@@ -373,7 +373,9 @@ async function attempt(
   using memory = gpu.memory();
   try {
     const { launches } = await plan(gpu, memory, x);
-    if (gpu.software && x.N > 4096) return "minutes on a CPU, so not run here";
+    if (gpu.software && x.N > 4096) {
+      return "too long for a CPU, so not run here";
+    }
     return `${(await time(gpu, launches, 1)).toFixed(1)} ms`;
   } catch (error) {
     return (error as Error).message;
