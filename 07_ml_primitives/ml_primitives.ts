@@ -8,7 +8,7 @@
  *
  * Trap: to know the formula, and not where it overflows.
  * Run: `deno run ml_primitives.ts` for the index, `deno run ml_primitives.ts softmax`
- * for a topic's demo
+ * for a topic's demo, `deno run ml_primitives.ts explain` for a minute of traps
  * @module
  */
 
@@ -142,7 +142,37 @@ export function wrap(text: string): string {
   return text.replaceAll(/(.{1,80})(?: |$)/g, "$1\n").trimEnd();
 }
 
-const USAGE = "Usage: deno run ml_primitives.ts [TOPIC]";
+/**
+ * Names topics one after the other, and after each waits before it tells the trap.
+ * @param wait until the trap has been said aloud
+ * @param now in ms
+ * @returns how many seconds it took
+ */
+export function explain(
+  topics: Topic[],
+  say: (line: string) => void,
+  wait: () => void,
+  now: () => number,
+): number {
+  const start = now();
+  for (const { name, question, trap } of topics) {
+    say(`${name}: ${question}`);
+    wait();
+    say(wrap(`Trap: ${trap ?? "none is known"}`) + "\n");
+  }
+  return (now() - start) / 1000;
+}
+
+/** `count` topics at random, none twice. */
+export function pick(count: number, random: () => number): string[] {
+  const left = [...TOPICS];
+  return Array.from(
+    { length: count },
+    () => left.splice(Math.floor(random() * left.length), 1)[0],
+  );
+}
+
+const USAGE = "Usage: deno run ml_primitives.ts [TOPIC | explain [TOPIC ...]]";
 
 /** The index, as lines. */
 export function index(topics: Topic[]): string[] {
@@ -156,11 +186,19 @@ export function index(topics: Topic[]): string[] {
 if (import.meta.main) {
   const [name, ...more] = Deno.args;
   try {
-    if (more.length > 0) throw new RangeError(`Unknown argument ${more[0]}`);
-    if (name === undefined) {
+    if (name === "explain") {
+      const names = more.length > 0 ? more : pick(5, Math.random);
+      const topics = await Promise.all(names.map(readTopic));
+      console.log("Say the trap of each aloud, then press Enter.\n");
+      const wait = () => void prompt("What is the trap?");
+      const seconds = explain(topics, console.log, wait, Date.now);
+      console.log(`${names.length} in ${seconds.toFixed()} s; 12 each is good`);
+    } else if (more.length > 0) {
+      throw new RangeError(`Unknown argument ${more[0]}`);
+    } else if (name === undefined) {
       const topics = await Promise.all(TOPICS.map(readTopic));
       console.log(index(topics).join("\n"));
-      console.log(`\n${USAGE} runs a demo`);
+      console.log(`\n${USAGE}`);
     } else {
       const topic = await readTopic(name);
       const flags = /deno run( -\S.*?)? \w+\.ts/.exec(topic.run)?.[1];

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  explain,
   index,
+  pick,
   readDoc,
   readTopic,
   runDemo,
@@ -132,4 +134,86 @@ Deno.test("wrap() breaks between words, and loses none", () => {
   assert(lines.every((line) => line.length <= 80 && line.trim() === line));
   assert(lines.slice(0, -1).every((line) => line.length > 70));
   assertEquals(lines.join(" ").split(" "), words);
+});
+
+Deno.test("explain() tells a trap only after the wait, and says how long it took", () => {
+  const topic = { name: "add", text: SCRIPT, ...readDoc(SCRIPT) };
+  const heard: string[] = [];
+  let now = 5000;
+  const seconds = explain(
+    [topic, { ...topic, trap: undefined }],
+    (line) => heard.push(line),
+    () => {
+      heard.push("…");
+      now += 7000;
+    },
+    () => now,
+  );
+  assertEquals(heard, [
+    "add: Add two numbers.",
+    "…",
+    "Trap: strings, which + puts end to end.\n",
+    "add: Add two numbers.",
+    "…",
+    "Trap: none is known\n",
+  ]);
+  assertEquals(seconds, 14);
+});
+
+Deno.test("pick() takes any topic, and none twice", () => {
+  assertEquals(pick(2, () => 0), TOPICS.slice(0, 2));
+  assertEquals(pick(1, () => 1 - 2 ** -53), TOPICS.slice(-1));
+  assertEquals(pick(TOPICS.length, () => 0.3).sort(), TOPICS.toSorted());
+});
+
+const run = Deno.permissions.querySync({ name: "run" }).state === "granted";
+
+/** Runs the front door as a user does, without a permission. */
+async function front(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", new URL("ml_primitives.ts", FOLDER).href]
+      .concat(args),
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+  }).output();
+  const [out, err] = [stdout, stderr].map((b) => new TextDecoder().decode(b));
+  return { code, out, err };
+}
+
+Deno.test({
+  name: run
+    ? "the command line runs the index, a demo and traps, and exits 2 on all else"
+    : "needs --allow-run, so not tested here: the command line",
+  ignore: !run,
+  async fn() {
+    const all = await front();
+    assertEquals([all.code, all.err], [0, ""]);
+    for (const name of TOPICS) {
+      assert(
+        all.out.includes(` ${name}.ts\n`) && all.out.includes(`${name}: `),
+      );
+    }
+    const demo = await front("softmax");
+    assertEquals([demo.code, demo.err], [0, ""]);
+    assert(demo.out.startsWith("Implement softmax and log-softmax."), demo.out);
+    const traps = await front("explain", "softmax", "rope");
+    assertEquals([traps.code, traps.err], [0, ""]);
+    assertEquals(traps.out.match(/^Trap: /gm)?.length, 2);
+    assert(/^2 in 0 s; 12 each is good$/m.test(traps.out), traps.out);
+    for (
+      const [args, line] of [
+        [["none"], "No topic is called none"],
+        [["explain", "none"], "No topic is called none"],
+        [["softmax", "rope"], "Unknown argument rope"],
+        [[""], "No topic is called "],
+        [["ring_sockets"], "ring_sockets needs flags: deno run --allow-net="],
+      ] as const
+    ) {
+      const { code, out, err } = await front(...args);
+      const [first, usage, ...more] = err.split("\n");
+      assert(first.startsWith(line), err);
+      assertEquals(usage.slice(0, 31), "Usage: deno run ml_primitives.t");
+      assertEquals([code, out, more], [2, "", [""]]);
+    }
+  },
 });

@@ -142,8 +142,8 @@ async function copySanitizers(copy: string): Promise<void> {
   await Deno.writeTextFile(path, JSON.stringify(config));
 }
 
-/** Runs the tests of one script, up to the first red one if so told; counts them. */
-async function runTests(folder: string, file: string, brief: boolean) {
+/** Runs the tests of one script, up to the first red one if `brief`; counts them. */
+export async function runTests(folder: string, file: string, brief = false) {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ..."test --allow-all --no-check --no-lock --reporter=tap".split(" "),
