@@ -55,6 +55,9 @@ export const TOPICS = [
   "decode_loop",
   "hybrid_search",
   "ring_sockets",
+  "linear_grad",
+  "kl_divergence",
+  "bayes",
 ];
 
 /** What a topic's module doc says. */
