@@ -57,6 +57,8 @@ export const TOPICS = [
   "ring_sockets",
   "linear_grad",
   "kl_divergence",
+  "classification_metrics",
+  "roc_curve",
   "bayes",
 ];
 
