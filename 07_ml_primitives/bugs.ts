@@ -1988,6 +1988,210 @@ export const bugs = [
     hint: "How many slots are there, and how often can you delete?",
   },
   {
+    file: "async_lru.ts",
+    name: "lists the promise only when it has its value: check, await, set",
+    find: `    this.#running.set(key, promise);
+    return promise;`,
+    replace:
+      "    return promise.then((value) => (this.#running.set(key, promise), value));",
+    hint: "What does the second caller find while the first one still waits?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "remembers an error for ever",
+    find: "if (listed()) this.#running.delete(key);",
+    replace:
+      "if (listed() && this.#values.has(key)) this.#running.delete(key);",
+    hint: "What does the next caller get, once the service is up again?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "stores a value that was deleted while it was computed",
+    find: "if (listed()) this.#store(key, value);",
+    replace: "this.#store(key, value);",
+    hint: "Was the key deleted before or after the computation read its data?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "an old computation unlists the new one of its key",
+    find: "if (listed()) this.#running.delete(key);",
+    replace: "this.#running.delete(key);",
+    hint: "Whose promise stands there when the old computation ends?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "a delete forgets the value, and lets what runs store another",
+    find: "const ran = this.#running.delete(key);",
+    replace: "const ran = this.#running.has(key);",
+    hint: "What about the value that is not there yet?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "unlists the computation when those who wait already go on",
+    find: "if (listed()) this.#running.delete(key);",
+    replace:
+      "own().catch(() => {}).then(() => listed() && this.#running.delete(key));",
+    hint: "Which promise does a retry in the catch get?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "takes a stored undefined for a missing value",
+    find: "if (this.#values.has(key)) {",
+    replace: "if (this.#values.get(key) !== undefined) {",
+    hint: "How often is a key computed whose value is undefined?",
+  },
+  {
+    file: "async_lru.ts",
+    name: "a turn is given back, and then the next one is woken",
+    find: `if (next) next();
+      else this.#free++;`,
+    replace: `this.#free++;
+      if (next) setTimeout(() => (this.#free--, next()));`,
+    hint: "Who can take the turn before the one that was woken runs?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "reads the old value before it has the lock",
+    find: `    return shard.lock.run(async () => {
+      const { capacity, entries } = shard;
+      const value = await next(entries.get(key));`,
+    replace: `    const old = shard.entries.get(key);
+    return shard.lock.run(async () => {
+      const { capacity, entries } = shard;
+      const value = await next(old);`,
+    hint: "What do 100 callers read, if all of them read at once?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "a task that fails keeps the lock for ever",
+    find: "this.#last = result.then(ended, ended);",
+    replace: `this.#last = result.then(ended);
+    this.#last.catch(ended);`,
+    hint: "What does the next task wait for, if the last one threw?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "a plain set goes past the lock",
+    find: "await this.update(key, () => value);",
+    replace: `const { entries } = this.#shards[this.shardOf(key)];
+    await Promise.resolve(entries.set(key, value));`,
+    hint: "What does an update write that read before the set?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "a delete goes past the lock",
+    find: "return lock.run(() => entries.delete(key));",
+    replace: "return Promise.resolve(lock && entries.delete(key));",
+    hint: "What does an update put back that read before the delete?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "one lock for all shards",
+    find: `    this.#shards = Array.from({ length: shards }, (_, i) => ({
+      capacity: base + (i < capacity % shards ? 1 : 0),
+      lock: new Mutex(),`,
+    replace: `    const lock = new Mutex();
+    this.#shards = Array.from({ length: shards }, (_, i) => ({
+      capacity: base + (i < capacity % shards ? 1 : 0),
+      lock,`,
+    hint: "Do updates of two shards overlap?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "the remainder of a negative hash is negative",
+    find: "(this.#hash(key) >>> 0) % this.#shards.length",
+    replace: "(this.#hash(key) | 0) % this.#shards.length",
+    hint: "What is -7 % 5?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "every shard gets the rounded-up share",
+    find: "base + (i < capacity % shards ? 1 : 0)",
+    replace: "base + (capacity % shards && i >= 0 ? 1 : 0)",
+    hint: "What do the shares of 7 in 3 shards sum to?",
+  },
+  {
+    file: "sharded_lru.ts",
+    name: "hashes every object to the same text",
+    find: `  if (Object(key) === key) {
+    throw new TypeError("Cannot hash an object: pass a hash for such keys");
+  }
+`,
+    replace: "",
+    hint: "What is String({})? And String([1]) after a push?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "knows a block by its own tokens",
+    find: "    return `${parent} ${tokens",
+    replace: "    return `${String(parent).slice(0, 0)} ${tokens",
+    hint: "Are the values of 5 5 5 5 the same behind another prefix?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "trusts a hash of the tokens",
+    find:
+      "    return `${parent} ${tokens.slice(i * this.#S, (i + 1) * this.#S)}`;",
+    replace: `    const own = tokens.slice(i * this.#S, (i + 1) * this.#S);
+    return \`\${parent} \${own.reduce((hash, t) => hash * 31 + t | 0, 7)}\`;`,
+    hint: "Which tokens have the same hash as 1, 33?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "shares the last token too, and computes nothing",
+    find: "Math.floor((tokens.length - 1) / this.#S)",
+    replace: "Math.floor(tokens.length / this.#S)",
+    hint: "Where do the logits of a fully cached prompt come from?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "gives the first block back first",
+    find: "request.table.toReversed().forEach",
+    replace: "request.table.forEach",
+    hint: "What is a child worth whose parent was overwritten?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "counts the blocks that it has found as free for the rest",
+    find: "this.#demand(fresh, this.free() - idle);",
+    replace: "this.#demand(fresh + 0 * idle, this.free());",
+    hint: "Can a block be read and overwritten by the same request?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "lets others find a block before it is computed",
+    find: `    this.#live.add(request);
+`,
+    replace: `    this.#live.add(request);
+    this.commit(request);
+    request.computed = computed;
+`,
+    hint: "What stands in the block between start and commit?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "an overwritten block can still be found",
+    find:
+      "if (key !== undefined && this.#known.delete(key)) this.stats.evicted++;",
+    replace: "if (key !== undefined) this.stats.evicted++;",
+    hint: "What does its old key lead to now?",
+  },
+  {
+    file: "prefix_cache.ts",
+    name: "takes some blocks before it sees that there are too few",
+    find: `    this.#demand(fresh, this.free() - idle);
+    table.forEach((block) => this.#use(block));
+    const computed = table.length * this.#S;
+    for (let i = 0; i < fresh; i++) table.push(this.#take());`,
+    replace: `    table.forEach((block) => this.#use(block));
+    const computed = table.length * this.#S;
+    for (let i = 0; i < fresh; i++) {
+      this.#demand(1, this.free() + 0 * idle);
+      table.push(this.#take());
+    }`,
+    hint: "Who gives back what a request took that never began?",
+  },
+  {
     file: "speculative_decoding.ts",
     name: "accepts where the target is at least as sure as the draft",
     find: "random() * draft[i][x] < target[i][x]",
@@ -2318,6 +2522,57 @@ export const bugs = [
     find: "dw[n][m] += x[b][n] * dy[b][m];",
     replace: "dw[n][m] += x[b][n] * dy[b][m] / B;",
     hint: "Where has a mean over the batch divided by B already?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "aligns shapes on the left",
+    find: "shape[axis - R + shape.length] ?? 1",
+    replace: "shape[axis] ?? 1",
+    hint: "Which axes of (4, 3) and (3,) belong together?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "takes the larger size, without a look whether the other is 1",
+    find: "if (new Set(sizes).size > 1) {",
+    replace: `sizes.sort((a, b) => b - a);
+    if (sizes.length > 2) {`,
+    hint: "What would a size of 2 repeat to fill 3?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "keeps the stride of an axis that is repeated",
+    find: "if (shape[axis] !== 1) strides[at] = stride;",
+    replace: "strides[at] = stride;",
+    hint: "How far apart are the copies of one number?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "makes the strides of column-major order",
+    find: "for (let axis = shape.length - 1; axis >= 0; axis--) {",
+    replace: "for (let axis = 0; axis < shape.length; axis++) {",
+    hint: "Along which axis are neighbours next to each other in memory?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "keeps the last gradient of a number that was read many times",
+    find: "data[to] += grad.data[i]",
+    replace: "data[to] = grad.data[i]",
+    hint: "A bias was added to each row. Which rows move the loss?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "takes the mean over the repeated axes for the sum",
+    find: "data[to] += grad.data[i]",
+    replace: "data[to] += grad.data[i] * data.length / grad.data.length",
+    hint:
+      "By how much does the sum move, if one number moves that is read twice?",
+  },
+  {
+    file: "broadcasting.ts",
+    name: "lets a shape of more axes be broadcast to one of fewer",
+    find: "if (shape.length > to.length) {",
+    replace: "if (shape.length > to.length + 1) {",
+    hint: "May (1, 2) become (2,)?",
   },
   {
     file: "kl_divergence.ts",
