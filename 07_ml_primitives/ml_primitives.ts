@@ -59,6 +59,7 @@ export const TOPICS = [
   "hybrid_search",
   "ring_sockets",
   "linear_grad",
+  "gradient_check",
   "broadcasting",
   "kl_divergence",
   "classification_metrics",
