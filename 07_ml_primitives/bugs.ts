@@ -2489,6 +2489,80 @@ export const bugs = [
     hint: "Does postMessage copy a SharedArrayBuffer?",
   },
   {
+    file: "backprop.ts",
+    name: "forgets the mean over the batch in the gradient",
+    find: "(p / total - (k === t ? 1 : 0)) / B",
+    replace: "p / total - (k === t ? 1 : 0)",
+    hint: "The loss is a mean. What does one row's share of it weigh?",
+  },
+  {
+    file: "backprop.ts",
+    name: "divides by the batch at the loss and again at each layer",
+    find: "this.dw = multiply(transpose(this.#x), dy); // (N, B) · (B, M)",
+    replace:
+      "this.dw = multiply(transpose(this.#x), dy).map((r) => r.map((v) => v / dy.length));",
+    hint: "How often may 1/B come in on the way back?",
+  },
+  {
+    file: "backprop.ts",
+    name: "inverts the mask of ReLU",
+    find: "this.#x[b][n] > 0 ? g : 0",
+    replace: "this.#x[b][n] > 0 ? 0 : g",
+    hint: "Which inputs moved the output?",
+  },
+  {
+    file: "backprop.ts",
+    name: "masks by the gradient instead of by the input",
+    find: "this.#x[b][n] > 0 ? g : 0",
+    replace: "g > 0 ? g : 0",
+    hint: "Whose sign decides: that of the input, or that of its gradient?",
+  },
+  {
+    file: "backprop.ts",
+    name: "adds the bias along the batch",
+    find: "row.map((y, m) => y + this.b[m])",
+    replace: "row.map((y) => y + this.b[x.indexOf(row) % this.b.length])",
+    hint: "One bias for each output, or one for each row?",
+  },
+  {
+    file: "backprop.ts",
+    name: "takes the mean of dY for the bias, not the sum",
+    find: "dy.reduce((sum, row) => sum + row[m], 0));",
+    replace: "dy.reduce((sum, row) => sum + row[m] / dy.length, 0));",
+    hint: "To how many rows was the bias added?",
+  },
+  {
+    file: "backprop.ts",
+    name: "forgets to transpose the weights on the way back",
+    find: "return multiply(dy, transpose(this.w)); // (B, M) · (M, N)",
+    replace:
+      "return multiply(dy, this.w.length === this.b.length ? this.w : transpose(this.w));",
+    hint: "With a square w the shapes fit either way. Which sum is it?",
+  },
+  {
+    file: "backprop.ts",
+    name: "lets exp overflow: softmax without the maximum",
+    find: "Math.exp(z - max));",
+    replace: "Math.exp(z));",
+    hint: "What is exp(1000), and what is it over itself?",
+  },
+  {
+    file: "backprop.ts",
+    name: "takes the logarithm of a share that may be 0",
+    find: "sum += Math.log(total) + (max - row[t]);",
+    replace: "sum -= Math.log(powers[t] / total);",
+    hint: "What is the loss of a logit 800 below the others?",
+  },
+  {
+    file: "backprop.ts",
+    name: "uses the weights' gradient of the last call, too",
+    find:
+      "this.db = this.b.map((_, m) => dy.reduce((sum, row) => sum + row[m], 0));",
+    replace:
+      "this.db = this.b.map((_, m) => dy.reduce((sum, row) => sum + row[m], this.db[m] ?? 0));",
+    hint: "Should a second call of backward change the gradient?",
+  },
+  {
     file: "linear_grad.ts",
     name: "takes w as it is where its transpose belongs",
     find: "dx[b][n] += dy[b][m] * w[n][m];",

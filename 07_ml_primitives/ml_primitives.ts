@@ -58,6 +58,7 @@ export const TOPICS = [
   "decode_loop",
   "hybrid_search",
   "ring_sockets",
+  "backprop",
   "linear_grad",
   "gradient_check",
   "broadcasting",
