@@ -992,6 +992,123 @@ export const bugs = [
     hint: "What should a factor of 1 change?",
   },
   {
+    file: "long_rope.ts",
+    name:
+      "turns the new position by the long list before the text is longer than L",
+    find: "return T > rope.trained ? rope.long : rope.short;",
+    replace: "return T >= rope.trained ? rope.long : rope.short;",
+    hint: "Which list did a text of exactly L tokens have in training?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "keeps the cache when the list changes",
+    find:
+      "return cached > 0 && factorsFor(rope, cached) !== factorsFor(rope, T);",
+    replace: "return cached > T;",
+    hint: "By which list were the keys of token 1 turned?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "multiplies the frequencies by the factors",
+    find: "n * theta : n * theta / factor",
+    replace: "n * theta : n * theta * factor",
+    hint: "Is a longer text to turn further or less far?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "scales the positions after the first ones that stay, one too many",
+    find: "return n < unscaled ?",
+    replace: "return n <= unscaled ?",
+    hint: "How many positions are there below n̂, counted from 0?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "leaves out the root of the scale, which queries and keys both get",
+    find:
+      "return Math.sqrt(1 + Math.log(longest / trained) / Math.log(trained));",
+    replace: "return 1 + Math.log(longest / trained) / Math.log(trained);",
+    hint: "A score is a product of two scaled vectors. By what does it grow?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "scales as YaRN does",
+    find:
+      "return Math.sqrt(1 + Math.log(longest / trained) / Math.log(trained));",
+    replace: "return 0.1 * Math.log(longest / trained) + 1;",
+    hint: "What is the scale of 4096 positions read to 131072, by hand?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "turns the second half of a vector the other way",
+    find: "xi * cos[i - P] + x[i - P] * sin[i - P]",
+    replace: "xi * cos[i - P] - x[i - P] * sin[i - P]",
+    hint: "Does the length of a turned vector stay the same?",
+  },
+  {
+    file: "long_rope.ts",
+    name: "takes factors that fall from a fast pair to a slow one",
+    find: "const least = i === 0 ? 1 : factors[i - 1];",
+    replace: "const least = 1;",
+    hint: "Which constraint did the search have?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "changes factors without putting them back in order",
+    find: "  ).sort((x, y) => x - y);",
+    replace: "  );",
+    hint: "Does every list that is rated rise?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "crosses pair by pair without keeping the order",
+    find: "least = Math.max(least, random() < 0.5 ? x : b.factors[i])",
+    replace: "least = random() < 0.5 ? x : b.factors[i]",
+    hint: "1, 8 and 3, 3: which children fall?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "lets the children replace the best ones",
+    find: "alive = best([...alive, ...children.map(rate)]);",
+    replace: "alive = best(children.map(rate));",
+    hint: "Can a round lose what the round before had found?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "keeps the worst",
+    find: "order(a.loss) - order(b.loss)",
+    replace: "order(b.loss) - order(a.loss)",
+    hint: "Is a high loss good?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "lets a NaN of the loss decide the order",
+    find: "Number.isNaN(x) ? Infinity : x",
+    replace: "Number.isNaN(x) ? -Infinity : x",
+    hint: "Where does NaN sort?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "never changes how many positions stay unscaled",
+    find: "random() < 0.3 ? pick(unscaled) : a.unscaled",
+    replace: "a.unscaled",
+    hint: "If all starts have n̂ = 0, which values are ever rated?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name:
+      "raises the base by s alone for NTK, so that the slowest pair is stretched less",
+    find: "s ** (2 * i / (D - 2))",
+    replace: "s ** (2 * i / D)",
+    hint: "What should the factor of the last pair be?",
+  },
+  {
+    file: "long_rope_search.ts",
+    name: "counts radians as turns in YaRN's start",
+    find: "base ** (-2 * i / D) / (2 * Math.PI)",
+    replace: "base ** (-2 * i / D)",
+    hint: "How far is one full turn?",
+  },
+  {
     file: "rope_precision.ts",
     name: "cuts the bits off instead of rounding",
     find: "bits[0] += 0x7fff + (bits[0] >>> 16 & 1);",
@@ -1485,6 +1602,128 @@ export const bugs = [
     find: "of nearest(this.centres, q, probes)",
     replace: "of nearest(this.centres, q, this.centres.length)",
     hint: "What does a search with one probe cost?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "returns the order of the codes without rescoring",
+    find: "if (rescore) {",
+    replace: "if (false) {",
+    hint: "Of two neighbours with the same code, which is nearer?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "takes only k candidates, whatever the oversampling",
+    find: "Math.ceil(oversampling * k)",
+    replace: "k",
+    hint: "Can rescoring find a row that the codes did not choose?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "scales by the largest entry, outliers and all",
+    find: "const at = quantile * (sizes.length - 1);",
+    replace: "const at = sizes.length - 1;",
+    hint:
+      "One entry of a thousand is 100 times the others. How many codes are left for them?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "lets clipped entries wrap around",
+    find: "Math.max(-127, Math.min(127, x / scale))",
+    replace: "x / scale",
+    hint: "What is 130 as a signed byte?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "gives an entry of 0 the sign of a positive one",
+    find: "if (x > 0) codes",
+    replace: "if (x >= 0) codes",
+    hint: "A zero vector and its own code: which bits are set?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "packs the bits of a row without a new word for the next row",
+    find: "codes[n * words + (d >> 5)] |= 1 << (d & 31)",
+    replace: "codes[i >> 5] |= 1 << (i & 31)",
+    hint: "Where does row 1 begin if rows have 35 bits?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "counts equal bits as different ones",
+    find: "return 1 - 2 * q.reduce(differ, 0) / D;",
+    replace: "return 2 * q.reduce(differ, 0) / D - 1;",
+    hint: "What does XOR leave of two equal words?",
+  },
+  {
+    file: "quantised_search.ts",
+    name: "compares rows of any length by their dot product",
+    find: "this.#rows.set(unit(row, D), n * D)",
+    replace: "this.#rows.set(row, n * D)",
+    hint: "Which rows win if lengths differ?",
+  },
+  {
+    file: "segments.ts",
+    name: "drops the dead after the best were taken",
+    find: "const living = [...ids.keys()].filter((row) => !dead.has(row));",
+    replace: `const living = [...ids.keys()].sort((a, b) =>
+        dot(query8, codes, b * this.D) - dot(query8, codes, a * this.D)
+      ).slice(0, Math.ceil(oversampling * k)).filter((row) => !dead.has(row));`,
+    hint: "All of the ten best are deleted. How many results are left?",
+  },
+  {
+    file: "segments.ts",
+    name: "forgets the tombstone of a changed vector",
+    find: `    this.delete(id);
+    this.#growing.set(id, row);`,
+    replace: "    this.#growing.set(id, row);",
+    hint: "Which versions of a vector can a search find?",
+  },
+  {
+    file: "segments.ts",
+    name: "does not search the growing segment",
+    find: "const hits = [...this.#growing].map(([id, row]) => exact(id, row));",
+    replace: "const hits: Hit[] = [];",
+    hint: "When is a vector found after it was added?",
+  },
+  {
+    file: "segments.ts",
+    name: "searches one segment only",
+    find: "dead } of this.#sealed) {",
+    replace: "dead } of this.#sealed.slice(0, 1)) {",
+    hint: "In how many places can the nearest vector be?",
+  },
+  {
+    file: "segments.ts",
+    name: "puts the results of the segments end to end instead of merging them",
+    find:
+      "return hits.sort((a, b) => b.score - a.score || a.id - b.id).slice(0, k);",
+    replace: "return hits.slice(0, k);",
+    hint: "Is the best of the first segment better than that of the second?",
+  },
+  {
+    file: "segments.ts",
+    name: "brings the dead back to life when it compacts",
+    find: `          .filter((_, row) => !dead.has(row))
+`,
+    replace: "",
+    hint: "What is compaction for?",
+  },
+  {
+    file: "segments.ts",
+    name:
+      "keeps the growing segment after it was sealed, so that all is stored twice",
+    find: `    this.#growing = new Map();
+  }`,
+    replace: "  }",
+    hint: "How often does a search find a sealed vector?",
+  },
+  {
+    file: "segments.ts",
+    name: "moves vectors in a compaction and leaves their places as they were",
+    find: "ids.forEach((id, row) => this.#place.set(id, { segment, row }));",
+    replace: `ids.forEach((id, row) => {
+      if (!this.#place.has(id)) this.#place.set(id, { segment, row });
+    });`,
+    hint: "Which row is deleted after a compaction?",
   },
   {
     file: "hnsw.ts",
@@ -2246,6 +2485,176 @@ export const bugs = [
     find: "slice(prefix.length - 1); // (K + 1, V)",
     replace: "slice(prefix.length); // (K + 1, V)",
     hint: "Which row predicts the first drafted token?",
+  },
+  {
+    file: "medusa.ts",
+    name: "fits each head one token too near: head 1 learns what the root says",
+    find: "token === tokens[t + k + 2] ? 1 : 0",
+    replace: "token === tokens[t + k + 1] ? 1 : 0",
+    hint:
+      "State t has read token t and decides t + 1. What is left for head 1?",
+  },
+  {
+    file: "medusa.ts",
+    name:
+      "guesses from the root's state, not from the one that decided the next token",
+    find: "hidden[path[path.length - 1]]",
+    replace: "hidden[0]",
+    hint: "Which node had the row that `next` is the argmax of?",
+  },
+  {
+    file: "medusa.ts",
+    name: "leaves out the token after the accepted path",
+    find: "text.push(...path.slice(1).map((node) => tree.tokens[node]), next);",
+    replace: `text.push(...path.slice(1).map((node) => tree.tokens[node]));
+    if (path.length === 1) text.push(next);`,
+    hint: "How many tokens does a pass give if all K guesses are right?",
+  },
+  {
+    file: "medusa.ts",
+    name: "looks for the argmax anywhere in the tree, not below the node",
+    find: "parents[n] === node && x === next",
+    replace: "n > node && x === next",
+    hint:
+      "The same token stands under two parents. Which one did the target read?",
+  },
+  {
+    file: "medusa.ts",
+    name: "pairs the guesses of the heads one to one instead of crossing them",
+    find: `level = level.flatMap((parent) =>
+      order.slice(0, sizes[i]).map((token) => {`,
+    replace: `level = level.flatMap((parent, at) =>
+      order.slice(at, at + 1).map((token) => {`,
+    hint: "How many leaves have 2 guesses of one head and 3 of the next?",
+  },
+  {
+    file: "medusa.ts",
+    name: "takes the least likely guesses of each head",
+    find: "q[b] - q[a] || a - b",
+    replace: "q[a] - q[b] || a - b",
+    hint: "Which way does sort() order?",
+  },
+  {
+    file: "medusa.ts",
+    name:
+      "decides a pass by the argmax of the heads, without asking the target",
+    find: "const { path, next } = verifyGreedy(tree, probs);",
+    replace: `const path = [0];
+    for (let n = 1; tree.parents.includes(path[path.length - 1]); n++) {
+      path.push(tree.parents.indexOf(path[path.length - 1]));
+    }
+    const { next } = verifyGreedy(
+      { tokens: [0], parents: [-1] },
+      [probs[path[path.length - 1]]],
+    );`,
+    hint: "Who said that the guesses are right?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name: "raises the threshold to the larger of the two",
+    find: "return Math.min(eps, delta * Math.exp(-H));",
+    replace: "return Math.max(eps, delta * Math.exp(-H));",
+    hint: "Of 100 equally likely tokens, is any above 0.09?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name: "measures the entropy in bits",
+    find: "sum - x * Math.log(x) : sum",
+    replace: "sum - x * Math.log2(x) : sum",
+    hint: "exp(−H) of V equal tokens is 1/V. In which unit?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name: "accepts tokens below a rejected one",
+    find: "if (before === undefined || !(p > limits[parent])) continue;",
+    replace: "if (!(p > limits[parent])) continue;",
+    hint: "Which text did the target read before this node?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name: "compares paths by their last token's probability alone",
+    find: "before.log + Math.log(p)",
+    replace: "Math.log(p)",
+    hint: "How likely is a path of two tokens?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name: "takes the likeliest path, not the longest",
+    find: "if (longer > 0 || (longer === 0 && passed[n].log > best.log)) {",
+    replace: "if (best.path.length === 1 || passed[n].log > best.log) {",
+    hint: "Can a longer path be likelier than its own beginning?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name:
+      "draws from the target's row after a rejection, not from the residual",
+    find: "const rest = p.map((py, y) => Math.max(0, py - q[y]));",
+    replace: "const rest = p;",
+    hint: "What did the accepted draws leave short?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name:
+      "accepts whatever the target finds likelier than the head, and nothing else",
+    find: "if (!(random() * q[x] < p[x])) {",
+    replace: "if (!(q[x] <= p[x])) {",
+    hint: "A token of p = 0.4 and q = 0.5: how often is it to come?",
+  },
+  {
+    file: "medusa_acceptance.ts",
+    name: "draws the token after a full chain from the row before it",
+    find: "draw(probs[guesses.length], random)",
+    replace: "draw(probs[Math.max(0, guesses.length - 1)], random)",
+    hint: "K guesses have how many rows?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "masks the flattened tree causally, so that siblings see each other",
+    find: "(_, m) => parent >= 0 && mask[parent][T + m]",
+    replace: "(_, m) => m <= n",
+    hint: "Which of the nodes before this one are on its own path?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "shows a node its parent only, not the ancestors above",
+    find: "(_, m) => parent >= 0 && mask[parent][T + m]",
+    replace: "(_, m) => m === parent",
+    hint: "What does a grandchild see in a chain?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "hides a node from itself",
+    find: "row[n] = true;",
+    replace: "row[n] = parent < 0;",
+    hint: "What stands on the diagonal of a causal mask?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "numbers positions by place in the list",
+    find: "(row) => T - 1 + row.filter(Boolean).length",
+    replace: "(_, n) => T + n",
+    hint: "Two siblings continue the same text. Where does each stand?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "forgets the prefix in the positions",
+    find: "T - 1 + row.filter(Boolean).length",
+    replace: "row.filter(Boolean).length - 1",
+    hint: "Where is the root of a tree behind three tokens?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "keeps the first rows of the tree in the cache, as for a chain",
+    find: "path.map((n) => rows[T + n])",
+    replace: "path.map((_, n) => rows[T + n])",
+    hint: "Do the accepted nodes lie side by side?",
+  },
+  {
+    file: "tree_attention.ts",
+    name: "divides the scores by the width, not by its root",
+    find: "/ Math.sqrt(q.length)",
+    replace: "/ q.length",
+    hint: "What is the standard deviation of a sum of D products?",
   },
   {
     file: "ring_all_reduce.ts",
