@@ -3130,6 +3130,101 @@ export const bugs = [
     hint: "May (1, 2) become (2,)?",
   },
   {
+    file: "autograd.ts",
+    name: "sets the gradient of a leaf instead of adding to it",
+    find: "if (node.leaf) node.leaf.grad = add(grad, node.leaf.grad);",
+    replace: "if (node.leaf) node.leaf.grad = grad;",
+    hint: "What should two micro-batches without zeroGrad() give?",
+  },
+  {
+    file: "autograd.ts",
+    name: "overwrites the gradient of a result that is used twice",
+    find: "if (parent) grads.set(parent, add(g, grads.get(parent)));",
+    replace: "if (parent) grads.set(parent, g);",
+    hint: "What is the slope of x · x at 3?",
+  },
+  {
+    file: "autograd.ts",
+    name: "leaves the gradient in the shape that was broadcast",
+    find: "reduce(g, parents[i].rows.length, parents[i].rows[0].length)",
+    replace: "g",
+    hint: "Which shape has the gradient of a bias (1, M)?",
+  },
+  {
+    file: "autograd.ts",
+    name: "takes one copy's gradient for the sum over all",
+    find: "sums[r % R][c % C] += v",
+    replace: "sums[r % R][c % C] = v",
+    hint: "To how many rows was the bias added?",
+  },
+  {
+    file: "autograd.ts",
+    name: "gives each factor its own value for a slope",
+    find: "[pairs(g, b, times), pairs(g, a, times)]",
+    replace: "[pairs(g, a, times), pairs(g, b, times)]",
+    hint: "By how much does a · b move, if a does?",
+  },
+  {
+    file: "autograd.ts",
+    name: "forgets to transpose on the way back through a product",
+    find: "multiply(transpose(a), g),",
+    replace: "multiply(a.length === a[0].length ? a : transpose(a), g),",
+    hint: "Y = A·B: which row of B met which column of A?",
+  },
+  {
+    file: "autograd.ts",
+    name: "does not look whether what it reads was overwritten",
+    find: "order.forEach((node) => node.check());",
+    replace: "",
+    hint: "Which numbers does the backward pass of a product read?",
+  },
+  {
+    file: "autograd.ts",
+    name: "does not count writing in place",
+    find: "this.#version++;",
+    replace: "",
+    hint: "How can backward know that its numbers are the old ones?",
+  },
+  {
+    file: "autograd.ts",
+    name: "goes on without recording after an error in noGrad()",
+    find: `  try {
+    return work();
+  } finally {
+    recording = before;
+  }`,
+    replace: `  const result = work();
+  recording = before;
+  return result;`,
+    hint: "What if the work throws?",
+  },
+  {
+    file: "autograd.ts",
+    name: "records again after a noGrad() within another",
+    find: "recording = before;",
+    replace: "recording = true;",
+    hint: "Which mode was it before the inner one?",
+  },
+  {
+    file: "autograd.ts",
+    name: "lets gradients through what was detached",
+    find: "return new Tensor(this.rows.map((row) => [...row]));",
+    replace: "return this;",
+    hint: "Is a detached tensor part of the graph?",
+  },
+  {
+    file: "autograd.ts",
+    name: "visits a node before all that depends on it has been visited",
+    find:
+      `const next = node.parents.find((parent) => parent && !order.has(parent));
+    if (next) stack.push(next);
+    else order.add(stack.pop()!);`,
+    replace: `order.add(stack.pop()!);
+    stack.push(...node.parents.filter((p) => p && !order.has(p)) as Node[]);
+    if (stack.length === 0) return [...order].reverse();`,
+    hint: "When is the gradient of a node that is used twice complete?",
+  },
+  {
     file: "kl_divergence.ts",
     name: "weighs by q: that is the other direction",
     find: "sum += pi * (pi === q[i] ? 0 : Math.log(pi) - Math.log(q[i]));",

@@ -69,6 +69,7 @@ export const TOPICS = [
   "linear_grad",
   "gradient_check",
   "broadcasting",
+  "autograd",
   "kl_divergence",
   "classification_metrics",
   "roc_curve",
