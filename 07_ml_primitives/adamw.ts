@@ -133,19 +133,17 @@ export class AdamW {
 /**
  * Scales all gradients by one factor, so that together they are at most `maxNorm`
  * long. Returns copies.
- * @throws {RangeError} unless `maxNorm` is above 0
+ * @throws {RangeError} unless `maxNorm` is above 0 and their length finite
  */
 export function clipByNorm(
   grads: Tensors,
   maxNorm: number,
 ): Record<string, Float64Array> {
-  if (!(maxNorm > 0)) {
-    throw new RangeError(`Cannot clip to length ${maxNorm}: needs more than 0`);
-  }
-  let norm = 0;
-  // hypot, because the square of 1e200 is Infinity.
-  for (const grad of Object.values(grads)) {
+  need(maxNorm > 0, `clip to length ${maxNorm}: needs more than 0`);
+  let norm = 0; // by hypot, because the square of 1e200 is Infinity
+  for (const [name, grad] of Object.entries(grads)) {
     for (const g of grad) norm = Math.hypot(norm, g);
+    need(Number.isFinite(norm), `clip: with "${name}" the length is ${norm}`);
   }
   const factor = Math.min(1, maxNorm / norm);
   const clipped: Record<string, Float64Array> = {};
@@ -164,22 +162,25 @@ export function trainingBytes(
   optimizer: "sgd" | "momentum" | "adam",
   mixed = false,
 ): { weights: number; gradients: number; state: number; total: number } {
+  need(Number.isSafeInteger(N) && N >= 0, `count the bytes of ${N} weights`);
   const moments = { sgd: 0, momentum: 1, adam: 2 }[optimizer];
   const weights = N * (mixed ? 2 : 4);
   const state = N * 4 * (moments + (mixed ? 1 : 0));
   return { weights, gradients: weights, state, total: 2 * weights + state };
 }
 
-function fresh(size: number): Moments {
-  const zeros = () => new Array<number>(size).fill(0);
-  return { t: 0, m: zeros(), v: zeros() };
+function need(ok: boolean, what: string): void {
+  if (!ok) throw new RangeError(`Cannot ${what}`);
 }
+
+const zeros = (size: number) => new Array<number>(size).fill(0);
+const fresh = (size: number) => ({ t: 0, m: zeros(size), v: zeros(size) });
 
 if (import.meta.main) {
   console.log("step in units of lr, constant gradient, without the correction");
   for (const t of [1, 12, 1000]) {
     const step = (1 - 0.9 ** t) / Math.sqrt(1 - 0.999 ** t);
-    console.log(`  t = ${t}`.padEnd(12), step.toFixed(2));
+    console.log(`  t = ${t}`, step.toFixed(2));
   }
   console.log("two weights of 1, gradients ±10 and ±0.01, lr 0.01, decay 0.1");
   for (const l2 of [0.1, 0]) {
@@ -189,8 +190,7 @@ if (import.meta.main) {
       const grad = p.map((v, i) => [10, 0.01][i] * (-1) ** t + l2 * v);
       adam.step({ p }, { p: grad });
     }
-    const show = [...p].map((v) => v.toFixed(3)).join("  ");
-    console.log(l2 ? "  L2        " : "  AdamW     ", show);
+    console.log(l2 ? "  L2   " : "  AdamW", ...p.map((v) => +v.toFixed(3)));
   }
   console.log("GB for 70 billion weights in float32: state, total");
   for (const name of ["sgd", "momentum", "adam"] as const) {

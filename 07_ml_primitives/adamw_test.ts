@@ -357,3 +357,25 @@ Deno.test("an error of decays() comes before anything has moved", () => {
   assertThrows(() => optimizer.step(params, grads), Error, "which one?");
   assertEquals(params, { a: Float64Array.of(1), b: Float64Array.of(2) });
 });
+
+Deno.test("gradients without a finite length are not clipped to NaN or to zeros", () => {
+  const fine = Float64Array.of(3, 4);
+  for (const bad of [[NaN, 1], [Infinity, 1], Array(8).fill(1e308)]) {
+    assertThrows(
+      () => clipByNorm({ fine, bad: Float64Array.from(bad) }, 1),
+      RangeError,
+      'Cannot clip: with "bad" the length is ',
+    );
+  }
+});
+
+Deno.test("the bytes of no count of weights are an error", () => {
+  for (const N of [-1, 1.5, NaN, Infinity]) {
+    assertThrows(
+      () => trainingBytes(N, "adam"),
+      RangeError,
+      `Cannot count the bytes of ${N} weights`,
+    );
+  }
+  assertEquals(trainingBytes(0, "adam").total, 0);
+});

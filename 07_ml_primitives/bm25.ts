@@ -12,7 +12,8 @@
  * common scale, or by a weighted sum of scores scaled to [0, 1].
  *
  * Shapes: N documents, P postings of the query's terms.
- * Time O(total length) to index, O(N + P) a query; space O(total length).
+ * Time O(total length) to index, O(N + P) a query, and up to O(N·k) to keep the best k
+ * where scores rise with the id; space O(total length).
  * Trap: log(N/df) gives a term in every document no weight.
  * Left out: the tokenizer, positions, skipping (WAND); fields are in bm25f.ts.
  * Source: Robertson, Zaragoza (2009), doi:10.1561/1500000019; reciprocal ranks: Cormack,
@@ -88,12 +89,8 @@ export function scores(
   query: readonly string[],
   { k1 = 1.5, b = 0.75, idf = "lucene" }: Options = {},
 ): Float64Array {
-  if (!(k1 >= 0 && k1 < Infinity)) {
-    throw new RangeError(`Cannot saturate with k1 = ${k1}: needs 0 or more`);
-  }
-  if (!(b >= 0 && b <= 1)) {
-    throw new RangeError(`Cannot normalise with b = ${b}: needs 0 to 1`);
-  }
+  need(k1 >= 0 && k1 < Infinity, `saturate with k1 = ${k1}: needs 0 or more`);
+  need(b >= 0 && b <= 1, `normalise with b = ${b}: needs 0 to 1`);
   const { postings, lengths, average } = index;
   const total = new Float64Array(lengths.length);
   for (const term of tokens(query, "a query")) {
@@ -116,9 +113,7 @@ export function search(
   k: number,
   options?: Options,
 ): Hit[] {
-  if (!Number.isInteger(k) || k < 0) {
-    throw new RangeError(`Cannot take the best ${k}: needs a whole number ≥ 0`);
-  }
+  need(Number.isInteger(k) && k >= 0, `take the best ${k}: needs a count`);
   const hits: Hit[] = [];
   scores(index, query, options).forEach((score, id) => {
     // A later id loses a tie, so it must be better than the k-th.
@@ -140,11 +135,8 @@ export function fuseRanks(
   rankings: readonly (readonly number[])[],
   constant = 60,
 ): Hit[] {
-  if (!(constant > 0 && constant < Infinity)) {
-    throw new RangeError(
-      `Cannot fuse with a constant of ${constant}: needs > 0`,
-    );
-  }
+  const fine = constant > 0 && constant < Infinity;
+  need(fine, `fuse with a constant of ${constant}: needs > 0`);
   const sums = new Map<number, number>();
   for (const ids of rankings) {
     if (new Set(ids).size < ids.length) {
@@ -157,7 +149,10 @@ export function fuseRanks(
   return ranked(sums);
 }
 
-/** Σ weight · (score − min) / (max − min) of each list; 0 where a list lacks an id. */
+/**
+ * Σ weight · (score − min) / (max − min) of each list; 0 where a list lacks an id.
+ * @throws {RangeError} if a weight is missing, or a score or a range not finite
+ */
 export function fuseScores(
   lists: readonly (readonly Hit[])[],
   weights: readonly number[],
@@ -168,6 +163,10 @@ export function fuseScores(
       ([low, high], { score }) => [Math.min(low, score), Math.max(high, score)],
       [Infinity, -Infinity],
     );
+    if (!(high - low < Infinity && Number.isFinite(weights[l]))) {
+      const what = `scores from ${low} to ${high} by ${weights[l]}`;
+      throw new RangeError(`Cannot weigh ${what} in list ${l}`);
+    }
     for (const { id, score } of hits) {
       const scaled = high > low ? (score - low) / (high - low) : 1;
       sums.set(id, (sums.get(id) ?? 0) + weights[l] * scaled);
@@ -180,20 +179,21 @@ const ranked = (sums: Map<number, number>): Hit[] =>
   Array.from(sums, ([id, score]) => ({ id, score }))
     .sort((a, b) => b.score - a.score || a.id - b.id);
 
-function tokens(list: readonly string[], what: string): readonly string[] {
-  if (Array.isArray(list)) return list;
-  throw new TypeError(
-    `Cannot read ${what}: needs tokens, got a ${typeof list}`,
-  );
+function need(ok: boolean, what: string): void {
+  if (!ok) throw new RangeError(`Cannot ${what}`);
+}
+
+function tokens(x: readonly string[], what: string): readonly string[] {
+  if (Array.isArray(x)) return x;
+  throw new TypeError(`Cannot read ${what}: needs tokens, got a ${typeof x}`);
 }
 
 if (import.meta.main) {
-  const docs = ["cat sat", "the cat and the dog", "dog dog"];
-  const index = buildIndex(docs.map((doc) => `a ${doc}`.split(" ")));
-  console.log("a term in all 3 documents, scored with the idf of");
+  const docs = ["a cat sat", "a cat and the dog", "a dog dog"];
+  const index = buildIndex(docs.map((doc) => doc.split(" ")));
   for (const idf of ["plain", "rsj", "lucene"] as const) {
     const all = Array.from(scores(index, ["a"], { idf }), (s) => s.toFixed(3));
-    console.log(" ", idf.padEnd(6), all.join("  "));
+    console.log("a in all 3 documents:", idf.padEnd(6), all.join("  "));
   }
   console.log("cat dog:", JSON.stringify(search(index, ["cat", "dog"], 3)));
 }

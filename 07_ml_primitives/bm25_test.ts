@@ -105,6 +105,12 @@ Deno.test("search() is the scores sorted, without those that are 0", () => {
   assertEquals(ids(search(buildIndex(DOCS), ["cat", "dog"], 9)), [2, 1, 0]);
   assertEquals(ids(search(buildIndex(DOCS), ["cat", "dog"], 2)), [2, 1]);
   assertEquals(search(buildIndex(DOCS), ["cat"], 0), []);
+  // Equal ones by the lowest id, also where a better one comes between them.
+  const ties = buildIndex(["x y", "x z", "x x", "x q", "w w"].map(split));
+  assertEquals(ids(search(ties, ["x"], 3)), [2, 0, 1]);
+  assertEquals(ids(search(ties, ["x"], 9)), [2, 0, 1, 3]);
+  // A score below 0 is one other than 0.
+  assertEquals(ids(search(ties, ["x"], 9, { idf: "rsj" })), [0, 1, 3, 2]);
 });
 
 Deno.test("a term in every document still counts with Lucene's idf", () => {
@@ -237,6 +243,20 @@ const ERRORS: [
   [() => buildIndex([["x"], text]), TypeError, "document 1: needs tokens"],
   [() => search(one, ["x"], -1), RangeError, "Cannot take the best -1"],
   [() => fuseRanks([[1]], 0), RangeError, "a constant of 0: needs > 0"],
+  [() => fuseScores([[], []], [1]), RangeError, "by undefined in list 1"],
+  [
+    () => fuseScores([[{ id: 1, score: NaN }, { id: 2, score: 1 }]], [1]),
+    RangeError,
+    "scores from NaN to NaN by 1 in list 0",
+  ],
+  [
+    () =>
+      fuseScores([[{ id: 1, score: 1e308 }, { id: 2, score: -1e308 }]], [
+        1,
+      ]),
+    RangeError,
+    "scores from -1e+308 to 1e+308",
+  ],
   [() => fuseRanks([[1, 2, 1]]), RangeError, "an id that comes twice"],
 ];
 for (const [call, kind, message] of ERRORS) {

@@ -9,7 +9,7 @@
  * that hold the term in any field. With one field of weight 1 it is BM25.
  *
  * Shapes: N documents of F fields.
- * Time O(N·F·query length) a query; space O(total length).
+ * Time O(total length · query length), as each term reads all texts; space O(N·F).
  * Trap: Σ of BM25 over fields. A title with both words loses to one word, repeated.
  * Left out: postings, as in bm25.ts; fitting the weights, often title 2 to 10.
  * Source: Robertson, Zaragoza, Taylor (2004), doi:10.1145/1031171.1031181.

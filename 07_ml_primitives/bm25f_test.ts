@@ -7,14 +7,14 @@ import { bm25f, type Document, type Fields } from "./bm25f.ts";
 // python3 -c "
 // from math import log
 // docs = [dict(t='cat sat'.split(), b='the cat and the dog'.split()), dict(t='dogs'.split(), b='a dog a cat a dog'.split()), dict(t=[], b='birds'.split())]
-// w, bb, k1 = dict(t=3, b=1), dict(t=.4, b=.75), 1.2
-// avg = {f: sum(len(d[f]) for d in docs) / 3 for f in w}
+// fields, k1 = dict(t=dict(w=3, b=.4), b=dict(w=1, b=.75)), 1.2
+// avg = {f: sum(len(d[f]) for d in docs) / 3 for f in fields}
 // for q in (['cat'], ['dog', 'sat']):
 //     out = [0] * 3
 //     for t in q:
 //         df = sum(t in d['t'] + d['b'] for d in docs); idf = log(1 + (3 - df + .5) / (df + .5))
 //         for i, d in enumerate(docs):
-//             c = sum(w[f] * d[f].count(t) / (1 - bb[f] + bb[f] * len(d[f]) / avg[f]) for f in w)
+//             c = sum(o['w'] * d[f].count(t) / (1 - o['b'] + o['b'] * len(d[f]) / avg[f]) for f, o in fields.items())
 //             out[i] += idf * c * (k1 + 1) / (k1 + c)
 //     print(out)"
 const split = (text: string) => text.split(" ").filter((token) => token);

@@ -873,15 +873,17 @@ export const bugs = [
   {
     file: "calibration.ts",
     name: "puts the edge of a bin into the upper one",
-    find: "Math.min(bins, Math.ceil(confidence * bins)) - 1",
-    replace: "Math.min(bins - 1, Math.floor(confidence * bins))",
+    find: `    if (bin > 0 && confidence <= bin / bins) bin--;
+`,
+    replace: `    if (bin < bins - 1 && confidence >= (bin + 1) / bins) bin++;
+`,
     hint: "Of the bins (0, ½] and (½, 1], which holds ½?",
   },
   {
     file: "calibration.ts",
     name: "returns 1/T for T",
-    find: "return 1 / high;",
-    replace: "return high;",
+    find: "const temperature = size / high;",
+    replace: "const temperature = high / size;",
     hint:
       "Should logits that are too large be divided by more, or by less, than 1?",
   },
@@ -2475,8 +2477,8 @@ export const bugs = [
   {
     file: "speculative_decoding.ts",
     name: "expects 1 + αK tokens a pass",
-    find: "(1 - alpha ** (K + 1)) / (1 - alpha)",
-    replace: "1 + alpha * K",
+    find: "tokens = 1 + alpha * tokens",
+    replace: "tokens += alpha",
     hint: "Can the third draft be accepted when the second was not?",
   },
   {
@@ -2846,8 +2848,8 @@ export const bugs = [
   {
     file: "hybrid_search.ts",
     name: "looks for words in the case they are written in",
-    find: "text.toLowerCase().match(",
-    replace: "text.match(",
+    find: "text.normalize().toLowerCase().match(",
+    replace: "text.normalize().match(",
     hint: "Is GPU another word than gpu?",
   },
   {

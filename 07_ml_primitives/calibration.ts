@@ -49,7 +49,9 @@ export function calibrationError(
         `Cannot bin row ${n}: its confidence is ${confidence}, not from 0 to 1`,
       );
     }
-    const bin = Math.min(bins, Math.ceil(confidence * bins)) - 1;
+    // 0.07 · 100 rounds to more than 7: the edge is where j / bins rounds to.
+    let bin = Math.min(bins, Math.ceil(confidence * bins)) - 1;
+    if (bin > 0 && confidence <= bin / bins) bin--;
     excess[bin] += (top === targets[n] ? 1 : 0) - confidence;
   });
   return excess.reduce((sum, e) => sum + Math.abs(e), 0) / shares.length;
@@ -71,32 +73,34 @@ export function fitTemperature(
   targets: readonly number[],
 ): number {
   check(logits, targets);
-  if (!logits.every((row) => row.every(Number.isFinite))) {
-    throw new RangeError("Cannot fit a temperature: a logit is not finite");
-  }
+  const fail = (why: string) => {
+    throw new RangeError(`Cannot fit a temperature: ${why}`);
+  };
+  if (!logits.flat().every(Number.isFinite)) fail("a logit is not finite");
+  // In units of the largest logit neither 1e308 nor 1e−308 is lost in bisection.
+  const size = logits.flat().reduce((m, z) => Math.max(m, Math.abs(z)), 0);
+  const scaled = logits.map((row) => row.map((z) => z / size));
   const slope = (beta: number) =>
-    logits.reduce((sum, z, n) => {
+    scaled.reduce((sum, z, n) => {
       const p = softmax(z, 1 / beta);
       return sum + z.reduce((s, zi, v) => s + p[v] * (zi - z[targets[n]]), 0);
     }, 0);
   if (logits.every((z, n) => z[targets[n]] === z[argmax(z)])) {
-    throw new RangeError(
-      "Cannot fit a temperature: every row is right, and T → 0 is best",
-    );
+    fail("every row is right, and T → 0 is best");
   }
-  if (slope(0) >= 0) {
-    throw new RangeError(
-      "Cannot fit a temperature: no better than chance, and T → ∞ is best",
-    );
-  }
-  let [low, high] = [0, 1];
+  if (slope(0) >= 0) fail("no better than chance, and T → ∞ is best");
+  let high = 1;
   while (slope(high) < 0) high *= 2;
+  while (slope(high / 2) >= 0) high /= 2;
+  let low = high / 2;
   for (let halving = 0; halving < 60; halving++) {
     const middle = (low + high) / 2;
     if (slope(middle) < 0) low = middle;
     else high = middle;
   }
-  return 1 / high;
+  const temperature = size / high;
+  if (temperature === Infinity) fail("it is above 1.8e308");
+  return temperature;
 }
 
 /** (V,) logits to (V,) shares that sum to 1; a temperature of Infinity makes all equal. */
@@ -177,10 +181,7 @@ if (import.meta.main) {
   };
   const [held, test] = [1, 2].map(() => Array.from({ length: 2000 }, draw));
   const T = fitTemperature(held.map((x) => x.slice(1)), held.map((x) => x[0]));
-  const [logits, targets] = [
-    test.map((x) => x.slice(1)),
-    test.map((x) => x[0]),
-  ];
+  const [logits, targets] = [test.map((x) => x.slice(1)), test.map(([y]) => y)];
   console.log("logits three times too large; T is fitted on other rows");
   for (const t of [1, T]) {
     const shares = logits.map((z) => softmax(z, t));

@@ -213,3 +213,27 @@ for (const [name, call, message] of ERRORS) {
     assertThrows(call, RangeError, message);
   });
 }
+
+Deno.test("the edges of 100 bins are in the lower bin, as 0.07 and 0.56 are written", () => {
+  // In one bin a right row and a wrong one of equal confidence c give |1 − 2c| / 2;
+  // in two bins they would give a half.
+  for (let j = 51; j < 100; j++) {
+    const edge = j / 100;
+    const [below, above] = [edge - 1e-9, edge + 1e-9];
+    const ece = (other: number) =>
+      calibrationError([[edge, 1 - edge], [other, 1 - other]], [0, 1], 100);
+    assertAlmostEquals(ece(below), edge - 0.5, 1e-8);
+    assertAlmostEquals(ece(above), 0.5, 1e-8);
+  }
+});
+
+Deno.test("the fit is as exact for logits of 1e−300, 1e9 and 1e300", () => {
+  // Two of three rows right by a gap of 2z: the best share is 2/3, so T = 2z / ln 2.
+  const fit = (z: number) =>
+    fitTemperature([[z, -z], [-z, z], [z, -z]], [0, 0, 0]);
+  for (const z of [1e-300, 1e-9, 1, 1e9, 1e300]) {
+    assertAlmostEquals(fit(z) / (2 * z / Math.LN2), 1, 1e-12);
+  }
+  // Here T itself is above the largest double.
+  assertThrows(() => fit(1e308), RangeError, "it is above 1.8e308");
+});

@@ -93,7 +93,7 @@ export class GradAccumulator<Batch> {
    * before the call, and the batch can be sent again.
    * @returns the mean loss of this micro-batch, not scaled
    * @throws {RangeError} if the batch is empty, its loss or a gradient is not finite,
-   * or a gradient has no parameter or another size
+   * or a gradient has no parameter or another size, or Σ count · gradient overflows
    */
   step(batch: Batch): number {
     const { loss, grads, count } = this.#model.backward(batch);
@@ -102,6 +102,10 @@ export class GradAccumulator<Batch> {
       const grad = grads[name];
       return sum.map((s, i) => s + (grad ? count * grad[i] : 0));
     });
+    for (const [name, sum] of Object.entries(sums)) {
+      if (sum.every(Number.isFinite)) continue;
+      throw new RangeError(`Cannot accumulate: the sum of "${name}" overflows`);
+    }
     if (this.#pending + 1 === this.#n) {
       this.#apply(sums, this.#count + count);
     } else {
@@ -130,6 +134,9 @@ export class GradAccumulator<Batch> {
       for (const g of grad) norm = Math.hypot(norm, g);
     }
     if (norm > this.#maxNorm) {
+      if (norm === Infinity) {
+        throw new RangeError("Cannot clip: the length overflows");
+      }
       for (const grad of Object.values(grads)) {
         grad.forEach((g, i) => grad[i] = g * (this.#maxNorm / norm));
       }
@@ -163,9 +170,7 @@ const mapTensors = (
   change: (tensor: Float64Array, name: string) => Float64Array,
 ): Record<string, Float64Array> =>
   Object.fromEntries(
-    Object.entries(tensors).map((
-      [name, tensor],
-    ) => [name, change(tensor, name)]),
+    Object.entries(tensors).map(([name, t]) => [name, change(t, name)]),
   );
 
 if (import.meta.main) {
@@ -180,9 +185,8 @@ if (import.meta.main) {
     },
   };
   const show = (what: string, g: number) => console.log(what.padEnd(24), g);
-  const optimizer = {
-    step: (_: Tensors, grads: Tensors) =>
-      show("  weighted by size", grads.w[0]),
+  const optimizer: Optimizer = {
+    step: (_, grads) => show("  weighted by size", grads.w[0]),
   };
   const [six, two] = [[1, 2, 3, 4, 5, 6], [10, 16]];
   const gradient = (y: number[]) => model.backward(y).grads.w[0];

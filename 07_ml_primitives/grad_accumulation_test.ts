@@ -334,3 +334,47 @@ Deno.test("gradients below maxNorm are not scaled up to it", () => {
   new GradAccumulator(model, optimizer, 1, 5.01).step(0);
   assertEquals(got, [3, 4]);
 });
+
+/** What an optimizer gets for micro-batches of one gradient [g, g, …]. */
+function accumulate(values: [g: number, count: number][], maxNorm: number) {
+  const got: Float64Array[] = [];
+  let at = 0;
+  const accumulator = new GradAccumulator(
+    {
+      params: { w: new Float64Array(8) },
+      backward: () => {
+        const [g, count] = values[at++];
+        return { loss: 1, grads: { w: new Float64Array(8).fill(g) }, count };
+      },
+    },
+    { step: (_, grads) => got.push(grads.w) },
+    2,
+    maxNorm,
+  );
+  return { accumulator, got };
+}
+
+Deno.test("a sum that overflows is an error, and the window stays as it was", () => {
+  const { accumulator, got } = accumulate([[2, 1], [1e308, 8], [4, 1]], 1e9);
+  accumulator.step(0);
+  assertThrows(
+    () => accumulator.step(0),
+    RangeError,
+    'the sum of "w" overflow',
+  );
+  assertEquals([accumulator.pending, got.length], [1, 0]);
+  accumulator.step(0);
+  assertEquals(got, [new Float64Array(8).fill(3)]);
+});
+
+Deno.test("a gradient whose length overflows is not clipped to zeros", () => {
+  const twice: [number, number][] = [[8e307, 1], [8e307, 1]];
+  const { accumulator, got } = accumulate(twice, 1);
+  accumulator.step(0);
+  assertThrows(
+    () => accumulator.step(0),
+    RangeError,
+    "Cannot clip: the length overflows",
+  );
+  assertEquals([accumulator.pending, got.length], [1, 0]);
+});

@@ -65,6 +65,7 @@ export function search(
 /**
  * The ef nodes nearest to the query that a walk in one layer finds, nearest first. With
  * ef = 1 it is the greedy descent: it moves only to what is nearer than all before.
+ * @throws {RangeError} if ef is below 1, an id is no node, or a distance is NaN
  */
 export function beam(
   links: Links,
@@ -74,6 +75,7 @@ export function beam(
   layer: number,
   counts: number[] = [],
 ): Hit[] {
+  if (!(ef >= 1)) throw new RangeError(`Cannot walk with a beam of ${ef}`);
   const seen = new Set<number>();
   const open: Hit[] = []; // seen but not expanded, the nearest last
   const best: Hit[] = []; // at most ef, the nearest first

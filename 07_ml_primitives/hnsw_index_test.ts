@@ -146,6 +146,38 @@ Deno.test("an empty graph and k of 0 find nothing; ef below k is raised", () => 
   assertEquals(ids(search(graph, [1.2], 3, 1)), [0, 1, 2]);
 });
 
+Deno.test("in a local minimum only a wider beam goes on", () => {
+  // Along the path the distances from 0 are 5, 2, 4, 3, 1.
+  const graph = new Graph(1);
+  graph.vectors = Float32Array.of(5, 2, 4, 3, 1);
+  graph.seen = new Float64Array(5);
+  graph.entry = 0;
+  for (let id = 0; id < 5; id++) {
+    graph.links.push([[id - 1, id + 1].filter((n) => n >= 0 && n < 5)]);
+    graph.names.push([id]);
+    graph.nodeOf.push(id);
+  }
+  assertEquals(ids(search(graph, [0], 1, 1)), [1]);
+  assertEquals(ids(search(graph, [0], 1, 3)), [4]);
+});
+
+Deno.test("distances are exact in an odd and in an even number of dimensions", () => {
+  for (const D of [1, 2, 3, 4, 7]) {
+    const x = Array.from({ length: D }, (_, d) => d * d - 3);
+    const q = Array.from({ length: D }, (_, d) => 5 - 2 * d);
+    assertEquals(search(build([x]), q, 1, 1), exact([x], q, 1));
+  }
+});
+
+Deno.test("the walks go on after 2³² of them, which a server has in a day", () => {
+  const graph = build(clustered.slice(0, 50));
+  const before = search(graph, clustered[7], 5, 10);
+  graph.walk = 2 ** 32 - 2;
+  for (let n = 0; n < 5; n++) {
+    assertEquals(search(graph, clustered[7], 5, 10), before);
+  }
+});
+
 Deno.test("the index keeps its own copy of a vector", () => {
   const graph = new Graph(2);
   const x = new Float32Array([3, 4]);
@@ -159,15 +191,23 @@ const ERRORS: [name: string, call: () => unknown, message: string][] = [
   ["no dimension", () => new Graph(0), "Cannot index vectors of 0 dimensions"],
   ["a size", () => insert(one, [1], () => 0), "compare size 1 with size 2"],
   ["another size", () => search(one, [1, 2, 3], 1, 1), "size 3 with size 2"],
-  ["NaN", () => insert(one, [1, NaN], () => 0), "not finite: 1,NaN"],
+  [
+    "NaN",
+    () => insert(one, [1, NaN], () => 0),
+    "place NaN (entry 1): not finite in f32",
+  ],
   [
     "beyond f32",
     () => insert(one, [1e39, 0], () => 0),
-    "not finite: Infinity,0",
+    "Cannot place 1e+39 (entry 0)",
   ],
-  ["M of 1", () => insert(one, [1, 1], () => 0, 1), "Cannot build with 1,80"],
-  ["M of NaN", () => insert(one, [1, 1], () => 0, NaN), "build with NaN,80"],
-  ["no beam", () => insert(one, [1, 1], () => 0, 2, 0), "build with 2,0"],
+  ["M of 1", () => insert(one, [1, 1], () => 0, 1), "Cannot build with M = 1"],
+  ["M of NaN", () => insert(one, [1, 1], () => 0, NaN), "build with M = NaN"],
+  [
+    "no beam",
+    () => insert(one, [1, 1], () => 0, 2, 0),
+    "build with a beam of 0",
+  ],
   ["k below 0", () => search(one, [1, 1], -1, 1), "find the nearest -1"],
   ["ef of 0", () => search(one, [1, 1], 1, 0), "search with a beam of 0"],
 ];

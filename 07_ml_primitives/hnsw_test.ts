@@ -187,6 +187,7 @@ const ERRORS: [name: string, call: () => unknown, message: string][] = [
     () => search(path(2), 0, () => 0, 1, 0),
     "ef = 0: needs 1 or more",
   ],
+  ["a walk of no beam", () => beam(path(2), 0, () => 0, 0, 0), "a beam of 0"],
   ["ef of NaN", () => search(path(2), 0, () => 0, 1, NaN), "ef = NaN"],
   [
     "an entry too high",

@@ -81,9 +81,9 @@ export class HybridIndex {
   }
 }
 
-/** Lower-case runs of letters and digits. */
+/** Lower-case runs of letters, with their marks, and digits, however é is written. */
 export function tokens(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return text.normalize().toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
 }
 
 /**

@@ -103,6 +103,9 @@ Deno.test("words are found in any case, and across alphabets", () => {
     ...["the", "gpu", "s", "2nd", "über", "кот"],
   ]);
   assertEquals(tokens("…"), []);
+  // One code point or two, and vowel signs that are marks.
+  assertEquals(tokens("Caf\u00e9s"), tokens("Cafe\u0301s"));
+  assertEquals(tokens("हिन्दी"), ["हिन्दी"]);
 });
 
 Deno.test("trigrams are near if the spelling is, and count what they count", () => {

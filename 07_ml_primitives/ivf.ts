@@ -84,6 +84,10 @@ export class Ivf {
 
   /** @param centres L unit vectors (D,), as centroids() gives them */
   constructor(readonly centres: readonly Float64Array[]) {
+    const D = centres[0]?.length ?? 0;
+    if (D === 0 || centres.some(({ length }) => length !== D)) {
+      throw new RangeError("Cannot index by centroids of different or no size");
+    }
     this.#lists = centres.map(() => new Map());
   }
 
@@ -157,10 +161,10 @@ function dot(x: Float64Array, y: Float64Array): number {
 /** x / ‖x‖ of size D; a zero vector stays zero. */
 function unit(x: Vector, D: number): Float64Array {
   const y = Float64Array.from(x);
-  if (y.length !== D || !y.every(Number.isFinite)) {
-    throw new RangeError(
-      `Cannot use a vector of size ${y.length}: needs ${D} finite entries`,
-    );
+  const bad = y.findIndex((yi) => !Number.isFinite(yi));
+  if (y.length !== D || bad >= 0) {
+    const why = bad < 0 ? `needs ${D} entries` : `entry ${bad} is ${x[bad]}`;
+    throw new RangeError(`Cannot use a vector of size ${y.length}: ${why}`);
   }
   const max = y.reduce((m, yi) => Math.max(m, Math.abs(yi)), 0);
   if (max === 0) return y;

@@ -123,14 +123,39 @@ const ERRORS: [name: string, call: () => unknown, message: string][] = [
     () => centroids([[1]], 2, lcg(1)),
     "Cannot make 2 cells of 1 vec",
   ],
+  ["no centroid", () => new Ivf([]), "centroids of different or no size"],
+  [
+    "two sizes",
+    () => new Ivf([Float64Array.of(1, 0), Float64Array.of(1)]),
+    "centroids of different or no size",
+  ],
   ["no probe", () => some.search([1, 2], 1, 0), "search with probes = 0"],
   ["half a probe", () => some.search([1, 2], 1, 0.5), "probes = 0.5"],
   ["k below 0", () => some.search([1, 2], -1, 1), "Cannot search with k = -1"],
-  ["a size", () => some.search([1], 1, 1), "size 1: needs 2 finite entries"],
-  ["a NaN", () => some.add([1, NaN]), "of size 2: needs 2 finite entries"],
+  ["a size", () => some.search([1], 1, 1), "size 1: needs 2 entries"],
+  ["a NaN", () => some.add([1, NaN]), "of size 2: entry 1 is NaN"],
 ];
 for (const [name, call, message] of ERRORS) {
   Deno.test(`${name} is an error: ${message}`, () => {
     assertThrows(call, RangeError, message);
   });
 }
+
+Deno.test("scores stay in [−1, 1], and vectors may be of length 1e±200", () => {
+  for (let seed = 1; seed < 50; seed++) {
+    const rows = draw(5, 3, seed * 7919);
+    for (const scale of [1, 1e200, 1e-200]) {
+      const index = build(rows.map((row) => row.map((x) => x * scale)), 1);
+      const [best] = index.search(rows[0], 1, 1);
+      assertEquals(best.id, 0);
+      assertAlmostEquals(best.score, 1, 1e-15);
+      assertEquals(best.score <= 1, true);
+    }
+  }
+});
+
+Deno.test("of two centroids equally near the first is taken", () => {
+  const index = new Ivf([Float64Array.of(1, 0), Float64Array.of(0, 1)]);
+  index.add([1, 1]);
+  assertEquals(index.sizes, [1, 0]);
+});

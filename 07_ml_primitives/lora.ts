@@ -116,18 +116,20 @@ export class LoRALinear {
     };
   }
 
-  /** W + α/R · B·A (OUT, IN), in a new matrix. @throws {RangeError} if it was done */
-  merge(): Matrix {
+  /** W + α/R · B·A (OUT, IN), a copy. @throws {RangeError} if it was done */
+  merge(): number[][] {
     if (this.merged) throw new RangeError("Cannot merge: it is merged already");
     this.merged = true;
-    return this.#weight = plus(this.#weight, this.scale, this.#delta());
+    this.#weight = plus(this.#weight, this.scale, this.#delta());
+    return this.#weight.map((row) => [...row]);
   }
 
-  /** Takes it out: W, but for rounding. @throws {RangeError} if it is not merged */
-  unmerge(): Matrix {
+  /** Takes it out: a copy of W, but for rounding. @throws {RangeError} if it is not merged */
+  unmerge(): number[][] {
     if (!this.merged) throw new RangeError("Cannot unmerge: it is not merged");
     this.merged = false;
-    return this.#weight = plus(this.#weight, -this.scale, this.#delta());
+    this.#weight = plus(this.#weight, -this.scale, this.#delta());
+    return this.#weight.map((row) => [...row]);
   }
 
   #delta = () => times(this.adapter.b, this.adapter.a); // (OUT, R) · (R, IN)

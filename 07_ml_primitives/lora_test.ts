@@ -332,3 +332,15 @@ Deno.test("a rank, an alpha or a shape that cannot be is refused, with the numbe
     "Cannot pair 4 rows of x with 3 of dy",
   );
 });
+
+Deno.test("what merge() and unmerge() return may be changed without harm", () => {
+  const w = [[1, 2, 3], [4, 5, 6]];
+  const layer = new LoRALinear(w, { a: [[1, 0, 2]], b: [[3], [5]] }, 2);
+  const x = [[1, -1, 2]];
+  const y = layer.forward(x);
+  layer.merge()[0].fill(99);
+  assertEquals(layer.forward(x), y);
+  layer.unmerge()[1].fill(99);
+  assertEquals(layer.forward(x), y);
+  assertEquals(w, [[1, 2, 3], [4, 5, 6]]);
+});

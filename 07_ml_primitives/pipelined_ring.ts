@@ -34,7 +34,7 @@ export interface Costs {
  * @param workers (n, d); left unchanged
  * @param pieces m of each chunk; 1 is the simple ring
  * @returns results (n, d), and when the last worker has its last number
- * @throws {RangeError} if m is no whole number from 1, a cost is below 0, there is no
+ * @throws {RangeError} if m is no whole number from 1, a cost is below 0 or not finite, there is no
  * worker, or their lengths differ
  */
 export function pipelinedRing(
@@ -106,7 +106,7 @@ function check(
     throw new RangeError(`Cannot cut a chunk into ${pieces} pieces`);
   }
   for (const [name, cost] of Object.entries(costs)) {
-    if (cost >= 0) continue;
+    if (cost >= 0 && cost < Infinity) continue;
     throw new RangeError(`Cannot reckon with ${name} at ${cost} s`);
   }
 }

@@ -122,7 +122,7 @@ Deno.test("no worker, no piece, and costs below 0 are errors", () => {
       `Cannot cut a chunk into ${pieces} pieces`,
     );
   }
-  for (const add of [-1, NaN]) {
+  for (const add of [-1, NaN, Infinity]) {
     assertThrows(
       () => pipelinedRing([[1]], 1, { ...costs, add }),
       RangeError,

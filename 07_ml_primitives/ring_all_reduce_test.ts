@@ -92,6 +92,18 @@ Deno.test("a NaN or Infinity of one worker reaches them all, in its place alone"
   }
 });
 
+Deno.test("max and min keep a NaN from any worker in any place", () => {
+  for (let at = 0; at < 9; at++) {
+    const all = [[1, 2, 3], [4, 5, 6], [7, 8, 9]];
+    all[Math.floor(at / 3)][at % 3] = NaN;
+    for (const name of ["max", "min"] as const) {
+      for (const row of ringAllReduce(all, name).results) {
+        assertEquals(row.map(Number.isNaN), [0, 1, 2].map((i) => i === at % 3));
+      }
+    }
+  }
+});
+
 Deno.test("the workers' own numbers stay as they are", () => {
   const all = [[1, 2, 3], [4, 5, 6]];
   const { results } = ringAllReduce(all);

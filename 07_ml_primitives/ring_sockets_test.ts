@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ringAllReduce } from "./ring_all_reduce.ts";
 import { type Outcome, ringSockets } from "./ring_sockets.ts";
 
 const { state } = Deno.permissions.querySync({
@@ -48,6 +49,11 @@ for (
       }
       // Each chunk goes over n − 1 edges as a sum, and over n − 1 as a result.
       assertEquals(sent, 2 * (n - 1) * d);
+      const rows = all.map((row) => Array.from(row, () => 0));
+      assertEquals(
+        outcomes.map((outcome) => good(outcome).sent),
+        ringAllReduce(rows).sent,
+      );
       assertEquals(all, arrays(n, d), "the arrays are left as they are");
     },
   );

@@ -91,7 +91,9 @@ export function acceptanceRate(
 
 /** Tokens a pass yields: Σ αⁱ over i = 0 … K, α the acceptance rate; not 1 + αK. */
 export function expectedTokens(alpha: number, K: number): number {
-  return alpha === 1 ? K + 1 : (1 - alpha ** (K + 1)) / (1 - alpha);
+  let tokens = 1;
+  for (let i = 0; i < K; i++) tokens = 1 + alpha * tokens;
+  return tokens;
 }
 
 /** Speed against plain decoding, if a draft pass costs `c` of a target pass. */
@@ -101,7 +103,7 @@ export function speedUp(alpha: number, K: number, c: number): number {
 
 /** The acceptance rate from which K drafts pay; Infinity if none does. */
 export function breakEven(K: number, c: number): number {
-  if (c >= 1) return Infinity;
+  if (!(K >= 1 && c < 1)) return Infinity;
   let [low, high] = [0, 1];
   for (let n = 0; n < 60; n++) {
     const middle = (low + high) / 2;
@@ -123,6 +125,7 @@ export function speculate(
   random: () => number,
   eos?: number,
 ): Verified {
+  if (prefix.length === 0) throw new RangeError("Cannot continue no token");
   const tokens = [...prefix];
   const rows: number[][] = [];
   for (let i = 0; i < K; i++) {
@@ -189,12 +192,9 @@ if (import.meta.main) {
   show("rejected: the target again", refill(p));
   console.log("\nα 0.8   tokens a pass   1 + αK   speed-up at c = 0.1");
   for (const K of [1, 4, 8]) {
-    const [tokens, speed] = [expectedTokens(0.8, K), speedUp(0.8, K, 0.1)]
+    const tokens = expectedTokens(0.8, K);
+    const [a, b, c] = [tokens, 1 + 0.8 * K, speedUp(0.8, K, 0.1)]
       .map((x) => x.toFixed(2));
-    console.log(
-      `K ${K}     ${tokens}            ${
-        (1 + 0.8 * K).toFixed(2)
-      }     ${speed}`,
-    );
+    console.log(`K ${K}     ${a}            ${b}     ${c}`);
   }
 }

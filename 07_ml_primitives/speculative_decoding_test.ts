@@ -46,8 +46,24 @@ Deno.test("expectedTokens() sums a geometric series: 3.36 for K = 4, not 4.2", (
   [1, 4, 8].forEach((K, i) => close(expectedTokens(0.8, K), TOKENS[i])));
 Deno.test("breakEven() rises with K: longer drafts need a better draft model", () =>
   [1, 4, 8].forEach((K, i) => close(breakEven(K, 0.1), BREAK_EVEN[i], 1e-12)));
-Deno.test("a draft model as slow as the target never pays", () =>
-  assertEquals([breakEven(4, 1), breakEven(1, 1.5)], [Infinity, Infinity]));
+Deno.test("a draft model as slow as the target never pays, nor do no drafts", () => {
+  assertEquals([breakEven(4, 1), breakEven(1, 1.5)], [Infinity, Infinity]);
+  assertEquals(breakEven(0, 0.1), Infinity);
+});
+Deno.test("expectedTokens() is exact next to α = 1, where 1 − α cancels", () => {
+  // K + 1 less (1 + 2 + … + K)(1 − α), but for 1e−18.
+  for (const gap of [2 ** -30, 2 ** -40, 2 ** -52]) {
+    close(expectedTokens(1 - gap, 4), 5 - 10 * gap, 1e-15 + 20 * gap ** 2);
+  }
+});
+Deno.test("there is nothing to continue in an empty prefix", () => {
+  const never = () => [];
+  assertThrows(
+    () => speculate(never, never, [], 2, always()),
+    RangeError,
+    "Cannot continue no token",
+  );
+});
 Deno.test("speedUp() of 0 drafts is 1, and of perfect ones (K + 1) / (Kc + 1)", () => {
   assertEquals([
     speedUp(0.7, 0, 0.1),
@@ -256,6 +272,7 @@ const ERRORS: [name: string, number[], number[][], number[][], string][] = [
   ["token -1", [-1], [E], [E, E], "token -1 probability undefined"],
   ["token V", [2], [E], [E, E], "token 2 probability undefined"],
   ["unnormalised", [0], [[1, 1]], [E, E], "a row sums to 2, not 1"],
+  ["nearly normalised", [0], [[0.5, 0.501]], [E, E], "a row sums to 1.001, not 1"],
   ["negative", [0], [[1.5, -0.5]], [E, E], "a probability is -0.5"],
   ["NaN", [0], [E], [E, [NaN, 1]], "a probability is NaN"],
 ];

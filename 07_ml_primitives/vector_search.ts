@@ -48,9 +48,10 @@ export function cosineTopK(
 
 /**
  * The largest k of N scores, without sorting the rest.
- * @param scores (N,) without NaN; left unchanged
+ * @param scores (N,); left unchanged
  * @param ids (N,) what to call them; their index if left out
  * @returns min(k, N) hits, best first; equal scores by the lowest id
+ * @throws {RangeError} if k is no count, or a score is NaN
  */
 export function topK(
   scores: ArrayLike<number>,
@@ -68,6 +69,9 @@ export function topK(
   for (let n = 0; n < scores.length && k > 0; n++) {
     if (scores[n] < heap[0].score) continue;
     const hit = { id: ids ? ids[n] : n, score: scores[n] };
+    if (Number.isNaN(hit.score)) {
+      throw new RangeError(`Cannot rank NaN at ${n}`);
+    }
     if (!worse(heap[0], hit)) continue;
     let at = 0;
     for (let down = 1; down < heap.length; down = 2 * at + 1) {
@@ -95,7 +99,7 @@ export class VectorIndex {
     if (!Number.isInteger(D) || D < 1) {
       throw new RangeError(`Cannot index vectors of ${D} dimensions`);
     }
-    this.#stride = (D + 3) & ~3;
+    this.#stride = 4 * Math.ceil(D / 4);
     this.#rows = new Float32Array(4 * this.#stride);
   }
 
@@ -180,21 +184,17 @@ function checkSize(size: number, D: number, what: string): void {
 
 if (import.meta.main) {
   const rows = [[10, 10], [1, 0], [0, 0], [0, 3e-9], [-1, 0]];
-  const naive = (row: number[], q: number[]) =>
-    (row[0] * q[0] + row[1] * q[1]) /
-    (Math.hypot(...row) * Math.hypot(...q) + 1e-8);
+  const naive = ([a, b]: number[], [c, d]: number[]) =>
+    (a * c + b * d) / (Math.hypot(a, b) * Math.hypot(c, d) + 1e-8);
   const show = (name: string, hits: Hit[]) =>
-    console.log(
-      name,
-      hits.map((h) => `${h.id}: ${h.score.toFixed(3)}`).join("  "),
-    );
+    console.log(name, ...hits.map((h) => `${h.id}: ${h.score.toFixed(3)} `));
   const q = [1, 2];
   console.log("rows", JSON.stringify(rows), "and the query [1, 2]");
   show("dot product :", topK(rows.map((r) => r[0] * q[0] + r[1] * q[1]), 5));
   show("ε below it  :", topK(rows.map((row) => naive(row, q)), 5));
   show("cosine      :", cosineTopK(rows, q, 5));
   const index = new VectorIndex(2);
-  rows.forEach((row) => index.add(row));
+  for (const row of rows) index.add(row);
   index.remove(0);
   show("0 removed   :", index.search(q, 5));
 }

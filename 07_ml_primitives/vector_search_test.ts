@@ -271,3 +271,22 @@ Deno.test("any adds and removes equal an index built of what is left", () => {
     { seed: 3 },
   );
 });
+
+Deno.test("topK() does not rank a NaN, and makes no hit up in its place", () => {
+  for (const scores of [[NaN], [1, NaN, NaN], [3, 2, NaN, 1]]) {
+    assertThrows(() => topK(scores, 3), RangeError, "Cannot rank NaN at ");
+  }
+});
+
+Deno.test("a row that has moved is removed by its id, also after another came", () => {
+  for (const order of [[0, 2, 1], [1, 2, 0], [2, 1, 0], [0, 1, 2]]) {
+    const index = indexOf([[1, 0], [0, 1], [-1, 0]]);
+    const left = new Set([0, 1, 2]);
+    for (const id of order) {
+      assertEquals([index.remove(id), index.remove(id)], [true, false]);
+      left.delete(id);
+      left.add(index.add([1, 1]));
+      assertEquals(new Set(ids(index.search([1, 2], 9))), left);
+    }
+  }
+});
