@@ -3278,8 +3278,8 @@ export const bugs = [
   {
     file: "efficient_inference.ts",
     name: "forgets the zero point of the inputs in the product",
-    find: "(sum - x.zeros[gx] * weights)",
-    replace: "sum",
+    find: "zero !== 0 && c < C",
+    replace: "zero > C && c < C",
     hint: "What does Σ (x − z)·w have beside Σ x·w?",
   },
   {

@@ -8,7 +8,7 @@
  * number is at most half a scale, so one large entry spoils all that share its scale: give
  * each output channel its own, and with 4 bits each group of some 32 entries. The product
  * runs in integers, and scales come in once at the end. Decoding one token reads every
- * weight once, so it gets faster by the bytes that it need not read.
+ * weight once, so where that waits for memory it is faster by the bytes left unread.
  *
  * Shapes: R rows, the output channels, of C entries; B inputs; G entries a group.
  * Time O(R·C) to quantise, O(B·R·C) for a product; space R·C bytes, or half of that.
@@ -113,13 +113,12 @@ export function multiply(x: Quantised, w: Quantised): Float32Array {
   return Float32Array.from({ length: x.R * w.R }, (_, i) => {
     const [b, r] = [Math.floor(i / w.R), i % w.R];
     const [gx, gw] = [Math.floor(b * C / x.group), Math.floor(r * C / w.group)];
-    let [sum, weights] = [0, 0];
-    for (let c = 0; c < C; c++) {
-      sum += x.codes[b * C + c] * w.codes[r * C + c];
-      weights += w.codes[r * C + c];
-    }
-    // Σ (x − zero)·w: the zero point costs one sum of weights, known beforehand.
-    return (sum - x.zeros[gx] * weights) * x.scales[gx] * w.scales[gw];
+    const zero = x.zeros[gx];
+    let sum = 0;
+    for (let c = 0; c < C; c++) sum += x.codes[b * C + c] * w.codes[r * C + c];
+    // Σ (x − zero)·w: the zero point costs a sum of weights, best kept beside them.
+    for (let c = 0; zero !== 0 && c < C; c++) sum -= zero * w.codes[r * C + c];
+    return sum * x.scales[gx] * w.scales[gw];
   });
 }
 
