@@ -2,9 +2,9 @@
 /**
  * Q. What is asked in the coding round of an ML-systems interview?
  *
- * A. These topics. Each is one file that imports nothing, but for three that use
- * others: the question, the answer as you would say it, the code, and a demo in
- * which the usual mistake shows.
+ * A. These topics. Each is one file that imports nothing, but for a few that put
+ * others together: the question, the answer as you would say it, the code, and a
+ * demo in which the usual mistake shows.
  *
  * Trap: to know the formula, and not where it overflows.
  * Run: `deno run ml_primitives.ts` for the index, `deno run ml_primitives.ts softmax`
@@ -70,6 +70,11 @@ export const TOPICS = [
   "gradient_check",
   "broadcasting",
   "autograd",
+  "matrix_tape",
+  "decoder",
+  "broken_transformer",
+  "transformer_debug",
+  "classification_head",
   "efficient_inference",
   "pruning",
   "dynamic_batching",
