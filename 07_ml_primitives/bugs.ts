@@ -3480,6 +3480,293 @@ export const bugs = [
     hint: "How far apart are the two losses?",
   },
   {
+    file: "agreement.ts",
+    name: "reports the observed disagreement without that of chance",
+    find: "expected === 0 ? NaN : 1 - observed / expected;",
+    replace: "expected === 0 ? NaN : 1 - observed;",
+    hint: "How often do two agree who both say no 97 times in 100?",
+  },
+  {
+    file: "agreement.ts",
+    name: "calls 0 / 0 perfect agreement",
+    find: "expected === 0 ? NaN :",
+    replace: "expected === 0 ? 1 :",
+    hint: "What does a second vote tell where only one label is in use?",
+  },
+  {
+    file: "agreement.ts",
+    name: "takes both annotators' shares from the first",
+    find: "[0, 1].map((i) => counts(both.map((pair) => pair[i])))",
+    replace: "[0, 0].map((i) => counts(both.map((pair) => pair[i])))",
+    hint: "Does kappa change when the two annotators change places?",
+  },
+  {
+    file: "agreement.ts",
+    name: "draws alpha's chance pairs with replacement",
+    find: "/ (total * (total - 1));",
+    replace: "/ (total * total);",
+    hint: "Can a label be paired with itself?",
+  },
+  {
+    file: "agreement.ts",
+    name: "weighs each example alike in alpha, however many votes it has",
+    find: `(sum, row) => sum + row.length * disagreement(row, distance),
+    0,
+  ) / total;`,
+    replace: `(sum, row) => sum + disagreement(row, distance),
+    0,
+  ) / rows.length;`,
+    hint:
+      "Which pool do the expected pairs come from, and how often is an example in it?",
+  },
+  {
+    file: "agreement.ts",
+    name: "leaves examples with a single vote in the pool",
+    find: "filter((row) => row.length > 1)",
+    replace: "filter((row) => row.length > 0)",
+    hint: "Whom does a single vote agree with?",
+  },
+  {
+    file: "agreement.ts",
+    name: "takes class 0 for a missing vote",
+    find: "row.filter((vote) => vote !== null)",
+    replace: "row.filter((vote) => vote !== null).filter(Boolean)",
+    hint: "Which class is falsy?",
+  },
+  {
+    file: "label_aggregation.ts",
+    name: "breaks ties by the first largest share, unasked",
+    find: "return tied.length === 1 ? tied[0] : tie(tied);",
+    replace: `void tie;
+    return tied[0];`,
+    hint: "Which class gains when annotators toss coins?",
+  },
+  {
+    file: "label_aggregation.ts",
+    name: "divides by the number of annotators instead of votes",
+    find: `const total = counts.reduce((sum, c) => sum + c, 0);
+    if (total > 0)`,
+    replace: `const total = row.length;
+    if (total > 0)`,
+    hint: "What do the shares sum to where a vote is missing?",
+  },
+  {
+    file: "label_aggregation.ts",
+    name: "smooths only classes that got a vote",
+    find: "const counts = new Array<number>(K).fill(smoothing);",
+    replace:
+      "const counts = Array.from({ length: K }, (_, k) => row.includes(k) ? smoothing : 0);",
+    hint: "What is the target of a class that nobody named?",
+  },
+  {
+    file: "label_aggregation.ts",
+    name: "multiplies a target of 0 by the logarithm of 0",
+    find: "t > 0 ? s - t * Math.log(probs[n][k]) : s",
+    replace: "s - t * Math.log(probs[n][k])",
+    hint: "What is 0 · −Infinity?",
+  },
+  {
+    file: "label_aggregation.ts",
+    name: "trains on the hard class of a soft target",
+    find: "p.map((pk, k) => pk - targets[n][k])",
+    replace:
+      "p.map((pk, k) => pk - (targets[n][k] === Math.max(...targets[n]) ? 1 : 0))",
+    hint: "How sure should a model be where 3 of 5 agree?",
+  },
+  {
+    file: "label_aggregation.ts",
+    name: "takes the truth's own top class, not that of the prediction",
+    find: "const top = row.indexOf(Math.max(...row));",
+    replace: "const top = truth[n].indexOf(Math.max(...truth[n]));",
+    hint: "Whose confidence is it?",
+  },
+  {
+    file: "group_split.ts",
+    name: "splits rows, not groups",
+    find: "hash(salt + group) < testShare",
+    replace: "hash(salt + group + row) < testShare",
+    hint: "On which side are the other votes on this example?",
+  },
+  {
+    file: "group_split.ts",
+    name: "puts groups on a side by their rank, so that new rows move old ones",
+    find: `split[hash(salt + group) < testShare ? "test" : "train"].push(row);`,
+    replace: `const names = [...new Set(groups)];
+    const first = names.indexOf(group) < testShare * names.length;
+    void hash(salt);
+    split[first ? "test" : "train"].push(row);`,
+    hint: "Is a row of last week's test still in the test today?",
+  },
+  {
+    file: "group_split.ts",
+    name: "forgets the salt",
+    find: "hash(salt + group)",
+    replace: "hash(group.slice(0 * salt.length))",
+    hint: "How do you get a second split?",
+  },
+  {
+    file: "group_split.ts",
+    name: "leaves the case of a text in its key",
+    find: ".toLowerCase()",
+    replace: "",
+    hint: "Is HELLO another text than hello?",
+  },
+  {
+    file: "group_split.ts",
+    name: "hashes UTF-16 units cut to a byte",
+    find: "for (const byte of new TextEncoder().encode(text)) {",
+    replace:
+      "for (const byte of Uint8Array.from(text, (c) => c.charCodeAt(0))) {",
+    hint: "What does another language's library make of 日本?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "begins from equal posteriors",
+    find: "[...start?.[n] ?? fill(seed)]",
+    replace: "[...start?.[n] ?? fill(seed).map(() => 1 / K)]",
+    hint: "What tells class 0 from class 1 in the first step?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "normalises confusion matrices by votes instead of true classes",
+    find: "const confusion = counts.map((matrix) => matrix.map(shares));",
+    replace: `const confusion = counts.map((matrix) => {
+      const columns = matrix.map((_, v) => shares(matrix.map((row) => row[v])));
+      return matrix.map((_, k) => columns.map((column) => column[k]));
+    });`,
+    hint: "P(vote | class) or P(class | vote)?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "multiplies probabilities instead of adding logarithms",
+    find: "const exps = joint.map((j) => Math.exp(j - most));",
+    replace:
+      "const exps = joint.map((j) => Math.exp(j) / (Math.exp(most) || 1e-323));",
+    hint: "What is 0.5 to the power of 2,000?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "leaves out the prior",
+    find: "const joint = [...logPrior];",
+    replace: "const joint = logPrior.map(() => 0);",
+    hint: "What is the posterior of an example without votes?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "does not smooth",
+    find: "const added = votes[0].length > 1 ? smoothing : 0;",
+    replace: "const added = 0 * smoothing;",
+    hint: "What if somebody never says 2, and then does?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "lets EM overrule gold labels",
+    find: "if (gold[n] !== null && gold[n] !== k) joint[k] = -Infinity;",
+    replace: "void gold;",
+    hint: "What is the posterior of a label that is known?",
+  },
+  {
+    file: "dawid_skene.ts",
+    name: "weighs annotators by how often they are right",
+    find: "return (entropy(votes) - noise) / entropy(prior);",
+    replace: `void noise;
+  return prior.reduce((sum, p, k) => sum + p * confusion[k][k], 0);`,
+    hint: "What is somebody worth who is wrong every time?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "uses probabilities of rows that the model was trained on",
+    find: `const others = x.filter((_, i) => folds[i] !== folds[n]);
+    const theirs = labels.filter((_, i) => folds[i] !== folds[n]);`,
+    replace: `const others = [...x];
+    const theirs = folds.every((fold) => fold === folds[n]) ? [] : [...labels];`,
+    hint: "What does a model say of an error that it has learnt?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "holds out the row, and not its copies in the fold",
+    find: `const others = x.filter((_, i) => folds[i] !== folds[n]);
+    const theirs = labels.filter((_, i) => folds[i] !== folds[n]);`,
+    replace: `const others = x.filter((_, i) => i !== n);
+    const theirs = folds.every((fold) => fold === folds[n])
+      ? []
+      : labels.filter((_, i) => i !== n);`,
+    hint: "Where is the copy of the text with the same wrong label?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "takes the mean over all rows as the threshold of a class",
+    find: "probs.filter((_, n) => labels[n] === k).map((p) => p[k])",
+    replace: "probs.map((p) => p[k])",
+    hint: "How sure is the model of class k on rows labelled k?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "asks for a probability of one half in every class",
+    find: "own.length > 0 ? mean(own) : Infinity",
+    replace: "own.length > 0 ? 0.5 : Infinity",
+    hint: "What of a class that the model is never sure of?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "lets the lowest class win among those that are reached",
+    find: "reached.reduce((best, k) => p[k] > p[best] ? k : best)",
+    replace: "reached[0]",
+    hint: "Which class does it confidently belong to, of two?",
+  },
+  {
+    file: "label_filtering.ts",
+    name:
+      "compares with the exact mean, above which equal numbers may fall short",
+    find: "thresholds[k] - 1e-9",
+    replace: "thresholds[k]",
+    hint: "Is the mean of ten times 0.7 equal to 0.7?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "swaps precision and recall",
+    find: "{ precision: hits / flagged.length, recall: hits / all }",
+    replace: "{ precision: hits / all, recall: hits / flagged.length }",
+    hint: "What is the recall of a filter that flags everything?",
+  },
+  {
+    file: "filter_policies.ts",
+    name: "weighs a suspect by the probability of the suggestion",
+    find: `policy === "down-weight" ? probs[n][label] : 1`,
+    replace:
+      `policy === "down-weight" ? probs[n][suspects.get(n) ?? label] : 1`,
+    hint: "Which label does the row keep?",
+  },
+  {
+    file: "filter_policies.ts",
+    name: "relabels and removes in one",
+    find: `if (policy === "remove") return 0;`,
+    replace: `if (policy === "remove" || policy === "relabel") return 0;`,
+    hint: "What is a new label for, on a row without weight?",
+  },
+  {
+    file: "filter_policies.ts",
+    name: "divides a group's removals by all that were removed",
+    find: "const removed = out.length / own.length;",
+    replace: "const removed = out.length / gone.size;",
+    hint: "Can a small group look safe because it is small?",
+  },
+  {
+    file: "filter_policies.ts",
+    name: "reports the share of removals that were wrong labels as mistakes",
+    find: "mistaken: 1 - hits / out.length",
+    replace: "mistaken: hits / out.length",
+    hint: "Is it a mistake to remove a wrong label?",
+  },
+  {
+    file: "filter_policies.ts",
+    name: "ignores the weights in the model",
+    find: "return Math.log(weights[n]) - square / 2 / bandwidth ** 2;",
+    replace: `void weights;
+    return -square / 2 / bandwidth ** 2;`,
+    hint: "What is a row of weight 0?",
+  },
+  {
     file: "efficient_inference.ts",
     name: "spreads codes from 0 to the maximum, and clips the negatives",
     find: ": Math.max(high, -low) / most;",
