@@ -38,8 +38,8 @@ export const bugs = [
   {
     file: "dns_record.ts",
     name: "splits a name at a dot that has a backslash before it",
-    find: 'name.includes("\\\\") ? unescape(name) : name.split(".")',
-    replace: 'name.split(".")',
+    find: `name.includes("\\\\") ? unescape(name) : name.split(".")`,
+    replace: `name.split(".")`,
     hint: "How many labels has john\\.smith.example.com?",
   },
   {
@@ -122,8 +122,10 @@ export const bugs = [
   {
     file: "dns_wire.ts",
     name: "writes numbers in the machine's order",
-    find: "this.#bytes[at] = x >> 8;\n    this.#bytes[at + 1] = x;",
-    replace: "this.#bytes[at] = x;\n    this.#bytes[at + 1] = x >> 8;",
+    find: `this.#bytes[at] = x >> 8;
+    this.#bytes[at + 1] = x;`,
+    replace: `this.#bytes[at] = x;
+    this.#bytes[at + 1] = x >> 8;`,
     hint: "Which byte of 0x0203 comes first on the network?",
   },
   {
@@ -138,7 +140,8 @@ export const bugs = [
     file: "dns_wire.ts",
     name: "writes a byte to the place before it grew",
     find:
-      "const at = this.#grow(1); // first, as it may put other bytes in place\n    this.#bytes[at] = x;",
+      `const at = this.#grow(1); // first, as it may put other bytes in place
+    this.#bytes[at] = x;`,
     replace: "this.#bytes[this.#grow(1)] = x;",
     hint: "Which is evaluated first: what is indexed, or the index?",
   },
@@ -160,7 +163,7 @@ export const bugs = [
   {
     file: "dns_message.ts",
     name: "does not count OPT among the additionals",
-    find: 'section === "additionals" && m.edns ? 1 : 0',
+    find: `section === "additionals" && m.edns ? 1 : 0`,
     replace: "0",
     hint: "How does a reader know that OPT is there?",
   },
@@ -191,5 +194,228 @@ export const bugs = [
     find: "if (bytes.length !== (kind ===",
     replace: "if (bytes.length === 0 && (kind ===",
     hint: "How many bytes has an A record?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "does not check the id of an answer",
+    find: "return answer.response && answer.id === question.id &&",
+    replace: "return answer.response &&",
+    hint:
+      "Who else could send you a packet, and what would they have to guess?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "does not look whether the answer is to this question",
+    find: "? same(answer, question)",
+    replace: "? true",
+    hint: "What if a late answer to the last question has the same id?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "takes answers from anywhere",
+    find: "if (from.port !== port || right(from.address) !== address) return;",
+    replace: "if (from.port < 0) return;",
+    hint: "Where did the packet come from?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "gives up at the first packet that is nonsense",
+    find: "if (!(error instanceof DnsFormatError)) end(() => reject(error));",
+    replace: "end(() => reject(error));",
+    hint: "Who can send you one byte, and what would that do?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "uses the same id for each packet",
+    find:
+      "const randomId = () => crypto.getRandomValues(new Uint16Array(1))[0];",
+    replace: "const randomId = () => 4711;",
+    hint: "What must an attacker not know?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "takes a truncated answer for the whole",
+    find:
+      "if (answer?.truncated) return await overTcp(server, question, wait, signal);",
+    replace: "",
+    hint: "What does the flag TC say?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "reads what comes first over TCP as all",
+    find: `    at += n;
+`,
+    replace: `    at += count;
+`,
+    hint: "How many bytes does a read from a stream return?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "never sends the packet again",
+    find: "for (let n = 0; n < tries; n++, wait *= 2) {",
+    replace: "for (let n = 0; n < 1; n++) {",
+    hint: "What does UDP promise?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "does not try without EDNS",
+    find: "return answer.rcode === 1 && !answer.edns",
+    replace: "return answer.rcode > 99",
+    hint: "What does a server say to a record OPT that it has never heard of?",
+  },
+  {
+    file: "dns_client.ts",
+    name: "waits on although nobody wants the answer any more",
+    find: `signal?.addEventListener("abort", abort);`,
+    replace: "",
+    hint: "What should an abort signal do to a running question?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "says NXDOMAIN where only the type is missing",
+    find: `if (found.length > 0 || alias?.type !== "CNAME") {`,
+    replace:
+      `if (found.length === 0 && !alias) return { answers, authorities: soa, authoritative: true, rcode: 3 };
+    if (found.length > 0 || alias?.type !== "CNAME") {`,
+    hint: "The name is there, the type is not. What is the rcode?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "says NXDOMAIN for a name that has only names below it",
+    find: "all.some((r) => isWithin(r.owner, name))",
+    replace: "all.some((r) => r.owner === name)",
+    hint: "Does deep.example.com exist, if a.deep.example.com does?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "does not follow the alias within its own zone",
+    find: "if (!isWithin(name, origin)) break;",
+    replace: "break;",
+    hint: "How many questions does a resolver need, if the server knows both?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "answers glue as if it were its own",
+    find:
+      `const cut = ancestors(name, origin).find((a) => at(a, "NS").length > 0);`,
+    replace:
+      `const cut = at(name).length > 0 ? undefined : ancestors(name, origin).find((a) => at(a, "NS").length > 0);`,
+    hint: "Which zone does ns.sub.example.com belong to?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "sends referrals without addresses",
+    find: "const additionals = addresses(authorities);",
+    replace: "const additionals: DnsRecord[] = [];",
+    hint:
+      "How is ns.sub.example.com found, if sub.example.com must be asked for it?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "claims authority for what it gave away",
+    find: "authoritative: n > 0 };",
+    replace: "authoritative: true };",
+    hint: "What does AA tell a resolver?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "lets a wildcard stand for names that are there",
+    find:
+      "const source = exists(name) ? name : wildcard(name, origin, exists);",
+    replace:
+      "const source = wildcard(name, origin, exists) ?? (exists(name) ? name : undefined);",
+    hint: "When does *.example.com count?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "ignores the ttl",
+    find: "if (!entry || left <= 0) return undefined;",
+    replace: "if (!entry) return undefined;",
+    hint: "For how long may an answer be kept?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "hands out the ttl that came, not what is left of it",
+    find:
+      "const records = entry.records.map((record) => ({ ...record, ttl: left }));",
+    replace: "const records = entry.records;",
+    hint: "What does a second cache behind this one do with the ttl?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "does not follow aliases",
+    find: `if (alias?.type !== "CNAME" || type === "CNAME") {`,
+    replace: `if (alias || type === "CNAME" || !alias) {`,
+    hint:
+      "What is the address of www.google.com, if that is another name for something?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "believes whatever comes along",
+    find: `const own = (record: DnsRecord) =>
+      isWithin(canonicalName(record.name), zone);`,
+    replace:
+      `const own = (record: DnsRecord) => isWithin(canonicalName(record.name), ".");`,
+    hint: "May the servers of evil.net say where www.example.com is?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "follows referrals upwards",
+    find: "below !== zone && isWithin(below, zone) && isWithin(name, below);",
+    replace: "isWithin(name, below);",
+    hint: "Where does a search end that may go up again?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "gives glue as an answer",
+    find: "if (glue.length > 0) keep(target, `glue ${type}`, glue);",
+    replace: "if (glue.length > 0) keep(target, type, glue);",
+    hint: "Who may say what the address of ns.example.com is?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "forgets absences, and asks again each time",
+    find: "const absent = { records: [], missing };",
+    replace:
+      `return { kind: "entry", outcome: "no", entry: { records: [], missing, until: 0 } };
+    const absent = { records: [], missing };`,
+    hint: "What does the SOA in an empty answer say?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "takes a missing type for a missing name",
+    find: `const missing = rcode === RCODES.indexOf("NXDOMAIN");`,
+    replace:
+      `const missing = rcode === RCODES.indexOf("NXDOMAIN") || message.answers.length === 0 && message.authoritative;`,
+    hint: "What is the difference between NXDOMAIN and an empty answer?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "gives up with the first server that fails",
+    find: "tell(error.message);",
+    replace: "throw error;",
+    hint: "Why does a zone have several servers?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "asks the servers always in the same order",
+    find: ".sort(([a], [b]) => a - b).map(([, name]) => name);",
+    replace: ".map(([, name]) => name);",
+    hint: "Who does all the work, if everybody asks the first?",
+  },
+  {
+    file: "dns.ts",
+    name: "looks an IPv6 address up byte by byte, not digit by digit",
+    find: `[...digits].reverse().join(".")`,
+    replace: `bytes.map((byte) => byte.toString(16)).reverse().join(".")`,
+    hint: "What is a label of ip6.arpa?",
+  },
+  {
+    file: "dns.ts",
+    name: "looks an IPv4 address up from the front",
+    find: `bytes.reverse().join(".")}.in-addr.arpa`,
+    replace: `bytes.join(".")}.in-addr.arpa`,
+    hint:
+      "Which byte of an address is the most general, and which label of a name?",
   },
 ];
