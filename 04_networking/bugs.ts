@@ -327,6 +327,57 @@ export const bugs = [
     hint: "When does *.example.com count?",
   },
   {
+    file: "dns_server.ts",
+    name: "sends what does not fit, without the flag TC",
+    find: `if (transport === "tcp" || whole.length <= room) return whole;`,
+    replace: "if (room > 0) return whole;",
+    hint: "How many bytes of UDP did the client say that it takes?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "does not read what size the client takes",
+    find: "Math.max(PLAIN_SIZE, query.edns?.size ?? 0)",
+    replace: "PLAIN_SIZE",
+    hint: "What does EDNS say about the size?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "answers answers",
+    find: "if (bytes.length < 12 || bytes[2] & 0x80) return undefined;",
+    replace: "if (bytes.length < 12) return undefined;",
+    hint: "What do two servers do that answer each other?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "ends the connection after one answer",
+    find: `        at += await connection.write(framed.subarray(at));
+      }
+`,
+    replace: `        at += await connection.write(framed.subarray(at));
+      }
+      return;
+`,
+    hint: "How many questions may come on one TCP connection?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "takes one read for one message",
+    find: `      at += n;
+    }
+    return bytes;`,
+    replace: `      at = count;
+    }
+    return bytes;`,
+    hint: "How much does a read of a stream return?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "says nothing to a malformed question",
+    find: "return encode(message({ id, response: true, rcode }));",
+    replace: "return undefined;",
+    hint: "How long does a client wait that gets no answer?",
+  },
+  {
     file: "dns_resolver.ts",
     name: "ignores the ttl",
     find: "if (!entry || left <= 0) return undefined;",

@@ -148,6 +148,12 @@ const USAGE =
   "Usage: deno run --allow-net dns.ts NAME [--type A] [--trace] [--server IP [--port 53]]";
 
 if (import.meta.main) {
+  if (Deno.args.length === 0) {
+    console.log(
+      `${USAGE}\n\nWithout --server it asks from the root servers down.`,
+    );
+    Deno.exit(0);
+  }
   try {
     const request = readArgs(Deno.args);
     // Asked for here, as a socket without permission fails where nobody can catch it.

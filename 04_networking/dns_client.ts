@@ -13,13 +13,14 @@
  * Left out: DNS over TLS and HTTPS, cookies, random case in names.
  * Source: RFC 1035 section 4.2; RFC 5452 (forged answers); RFC 7766 (TCP); RFC 6891 section
  * 6.2.2 and https://www.dnsflagday.net/2020/ (sizes).
- * Run: `deno run --allow-net dns_client.ts example.com 192.0.2.53`
+ * Run: `deno run --allow-net dns_client.ts`, or `… dns_client.ts example.com 9.9.9.9`
  * @module
  */
 import { createSocket } from "node:dgram";
 import { addressFamily, formatAddress, parseAddress } from "./address.ts";
 import { decode, encode, type Message, message } from "./dns_message.ts";
 import { canonicalName, DnsFormatError, formatRecord } from "./dns_record.ts";
+import { serveDns } from "./dns_server.ts";
 
 /** Where a server listens. */
 export interface Server {
@@ -238,23 +239,49 @@ function asDnsError(error: Error & { code?: string }, server: Server): Error {
 
 const where = ({ address, port = 53 }: Server) => `${address} port ${port}`;
 
+/** Asks a server of this process, which loses a packet, and has a long answer. */
+async function demo(): Promise<void> {
+  let packets = 0;
+  const name = "www.example.com";
+  const answers = Array.from(
+    { length: 100 },
+    (_, i) => ({ name, ttl: 300, type: "A", address: `192.0.2.${i}` }) as const,
+  );
+  const server = await serveDns((query, transport) => {
+    if (transport === "udp") packets++;
+    const lost = packets === 1;
+    const what = lost ? "lost" : transport === "udp" ? "too long" : "answered";
+    console.log(`${transport}, id ${query.id}, ${name}? ${what}`);
+    return lost ? undefined : { ...query, response: true, answers };
+  });
+  const answer = await ask(server, name, "A", { timeout: 100 });
+  console.log(`${answer.answers.length} addresses`);
+  await server.close();
+}
+
 if (import.meta.main) {
-  const [name, address, port, ...more] = Deno.args;
-  if (
-    !addressFamily(address ?? "") || more.length > 0 || !(+(port ?? 53) > 0)
-  ) {
+  const [name, address, port = "53", ...more] = Deno.args;
+  const wrong = !addressFamily(address ?? "") || more.length > 0 ||
+    !(+port > 0);
+  if (name !== undefined && wrong) {
     console.error(
-      "Usage: deno run --allow-net dns_client.ts NAME SERVER [PORT]",
+      "Usage: deno run --allow-net dns_client.ts [NAME SERVER [PORT]]",
     );
     Deno.exit(2);
   }
   try {
-    const server = { address, port: +(port ?? 53) };
-    const answer = await ask(server, name, "A", { recursion: true });
-    for (const record of answer.answers) console.log(formatRecord(record));
-    if (answer.answers.length === 0) console.log("no address");
+    if (name === undefined) await demo();
+    else {
+      const server = { address, port: +port };
+      const answer = await ask(server, name, "A", { recursion: true });
+      for (const record of answer.answers) console.log(formatRecord(record));
+      if (answer.answers.length === 0) console.log("no address");
+    }
   } catch (error) {
-    console.error((error as Error).message);
+    if (!(error instanceof DnsError || error instanceof DnsFormatError)) {
+      throw error;
+    }
+    console.error(error.message);
     Deno.exit(1);
   }
 }

@@ -1,0 +1,263 @@
+import { assert, assertEquals } from "@std/assert";
+import { createSocket } from "node:dgram";
+import { ask } from "./dns_client.ts";
+import { decode, encode, message } from "./dns_message.ts";
+import { type DnsRecord } from "./dns_record.ts";
+import { type Answer, type DnsServer, serveDns } from "./dns_server.ts";
+import { answerFrom, type Zone } from "./dns_zone.ts";
+
+const net = Deno.permissions.querySync({ name: "net" }).state === "granted";
+
+const a = (name: string, address: string): DnsRecord => ({
+  ...{ name, ttl: 300, type: "A", address },
+});
+const ZONE: Zone = {
+  origin: "example.com",
+  records: [
+    {
+      ...{
+        name: "example.com",
+        ttl: 300,
+        type: "SOA",
+        primary: "ns.example.com",
+      },
+      ...{ mailbox: "admin.example.com", serial: 1, refresh: 2, retry: 3 },
+      ...{ expire: 4, minimum: 5 },
+    },
+    a("www.example.com", "192.0.2.1"),
+    {
+      name: "alias.example.com",
+      ttl: 300,
+      type: "CNAME",
+      target: "www.example.com",
+    },
+    ...Array.from(
+      { length: 60 },
+      (_, i) => a("many.example.com", `192.0.2.${i}`),
+    ),
+    ...Array.from(
+      { length: 99 },
+      (_, i) => a("more.example.com", `192.0.2.${i}`),
+    ),
+    { name: "t.example.com", ttl: 300, type: "TXT", texts: ['a "b"', ""] },
+    {
+      ...{ name: "t.example.com", ttl: 300, type: "HTTPS", priority: 1 },
+      ...{ target: ".", params: [{ key: 1, value: "\x02h2" }] },
+    },
+  ],
+};
+const zone: Answer = (query) => answerFrom([ZONE], query);
+
+/** A test with a server, that needs the network of this machine. */
+function test(
+  name: string,
+  answer: Answer,
+  fn: (server: DnsServer) => Promise<void>,
+): void {
+  Deno.test({
+    name: net ? name : `${name}: not tested without --allow-net`,
+    ignore: !net,
+    async fn() {
+      const server = await serveDns(answer);
+      try {
+        await fn(server);
+      } finally {
+        await server.close();
+      }
+    },
+  });
+}
+
+/** What comes back to a packet; undefined if nothing does within 100 ms. */
+async function send(server: DnsServer, packet: Uint8Array) {
+  const socket = createSocket("udp4");
+  const reply = await new Promise<Uint8Array | undefined>((done) => {
+    const timer = setTimeout(() => done(undefined), 100);
+    socket.on("message", (bytes) => {
+      clearTimeout(timer);
+      done(new Uint8Array(bytes));
+    });
+    socket.send(packet, server.port, server.address);
+  });
+  await new Promise<void>((done) => socket.close(done));
+  return reply;
+}
+const query = (name: string, size?: number) =>
+  encode(message({
+    ...{ id: 0x1234, questions: [{ name, type: "A" }] },
+    ...(size && { edns: { size, version: 0, dnssecOk: false, options: [] } }),
+  }));
+
+test("a question over UDP is answered over UDP", zone, async (server) => {
+  const reply = decode((await send(server, query("www.example.com")))!);
+  assertEquals([reply.id, reply.response, reply.rcode], [0x1234, true, 0]);
+  assertEquals(reply.answers, [a("www.example.com", "192.0.2.1")]);
+});
+
+test(
+  "what the client does not take is cut to nothing, with the flag TC",
+  zone,
+  async (server) => {
+    for (
+      const [name, size, whole] of [
+        ["many.example.com", undefined, false],
+        ["many.example.com", 512, false],
+        ["many.example.com", 100, false],
+        ["many.example.com", 1232, true],
+        ["more.example.com", 1232, false],
+        ["more.example.com", 4096, true],
+      ] as const
+    ) {
+      const bytes = (await send(server, query(name, size)))!;
+      const reply = decode(bytes);
+      assertEquals(reply.truncated, !whole, `${name} ${size}`);
+      assertEquals(reply.answers.length > 0, whole);
+      assert(bytes.length <= Math.max(512, size ?? 0));
+      assertEquals(reply.questions[0].name, name);
+    }
+  },
+);
+
+test("the client comes again over TCP, and gets all", zone, async (server) => {
+  const reply = await ask(server, "more.example.com", "A");
+  assertEquals([reply.answers.length, reply.truncated], [99, false]);
+});
+
+test(
+  "several questions come on one connection, in any pieces",
+  zone,
+  async (server) => {
+    const connection = await Deno.connect({
+      hostname: server.address,
+      port: server.port,
+    });
+    const frame = (
+      bytes: Uint8Array,
+    ) => [bytes.length >> 8, bytes.length, ...bytes];
+    const both = Uint8Array.from([
+      ...frame(query("www.example.com")),
+      ...frame(query("no.example.com")),
+    ]);
+    for (const at of [0, 1, 2, 20, 40]) {
+      const end = { 0: 1, 1: 2, 2: 20, 20: 40, 40: both.length }[at];
+      await connection.write(both.subarray(at, end));
+      await new Promise((done) => setTimeout(done, 2));
+    }
+    const found: number[] = [];
+    let rest: number[] = [];
+    const buffer = new Uint8Array(1024);
+    while (found.length < 2) {
+      const n = await connection.read(buffer);
+      rest.push(...buffer.subarray(0, n ?? 0));
+      const size = rest[0] << 8 | rest[1];
+      if (rest.length < size + 2) continue;
+      found.push(decode(Uint8Array.from(rest.slice(2, size + 2))).rcode);
+      rest = rest.slice(size + 2);
+      if (rest.length > 2 && rest.length >= (rest[0] << 8 | rest[1]) + 2) {
+        found.push(decode(Uint8Array.from(rest.slice(2))).rcode);
+      }
+    }
+    assertEquals(found, [0, 3]);
+    connection.close();
+  },
+);
+
+test(
+  "nonsense is FORMERR, and what is no question gets no answer",
+  zone,
+  async (server) => {
+    const right = query("www.example.com");
+    const cut = (await send(server, right.subarray(0, 20)))!;
+    assertEquals([decode(cut).id, decode(cut).rcode], [0x1234, 1]);
+    assertEquals(await send(server, right.subarray(0, 11)), undefined);
+    assertEquals(await send(server, new Uint8Array()), undefined);
+    // An answer to an answer would go to and fro for ever.
+    const answer = right.slice();
+    answer[2] |= 0x80;
+    assertEquals(await send(server, answer), undefined);
+  },
+);
+
+let lost = 0;
+test("what is not answered is as if lost", () => {
+  lost++;
+  return undefined;
+}, async (server) => {
+  assertEquals(await send(server, query("www.example.com")), undefined);
+  assertEquals(lost, 1);
+});
+
+test("to close ends open connections, too", zone, async (server) => {
+  const connection = await Deno.connect({
+    hostname: server.address,
+    port: server.port,
+  });
+  await connection.write(Uint8Array.of(0, 40, 1));
+  await new Promise((done) => setTimeout(done, 5));
+  await server.close();
+  assertEquals(
+    await connection.read(new Uint8Array(1)).catch(() => null),
+    null,
+  );
+  connection.close();
+  // Closed twice: once here, and once by the test.
+  server.close = () => Promise.resolve();
+});
+
+const all = net &&
+  (["run", "read", "env"] as const).every((name) =>
+    Deno.permissions.querySync({ name }).state === "granted"
+  );
+const dig = all &&
+  [...Deno.readDirSync("/usr/bin")].some(({ name }) => name === "dig");
+const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
+
+Deno.test({
+  name: dig || needed
+    ? "dig reads every answer, over UDP and TCP"
+    : "needs dig and all permissions, so not tested here: dig reads every answer",
+  ignore: !dig && !needed,
+  async fn() {
+    const server = await serveDns(zone);
+    const run = async (...args: string[]) => {
+      const at = [`@${server.address}`, "-p", `${server.port}`];
+      const { stdout } = await new Deno.Command("dig", {
+        args: [...at, ...args],
+      })
+        .output();
+      return new TextDecoder().decode(stdout);
+    };
+    assertEquals(
+      await run("+short", "alias.example.com"),
+      "www.example.com.\n192.0.2.1\n",
+    );
+    assertEquals(
+      (await run("+short", "more.example.com")).split("\n").length,
+      100,
+    );
+    assert(
+      (await run("+ignore", "more.example.com")).includes("flags: qr aa tc rd"),
+    );
+    assertEquals(await run("+short", "+tcp", "www.example.com"), "192.0.2.1\n");
+    assertEquals(
+      await run("+short", "t.example.com", "TXT"),
+      '"a \\"b\\"" ""\n',
+    );
+    assertEquals(
+      await run("+short", "t.example.com", "HTTPS"),
+      '1 . alpn="h2"\n',
+    );
+    const none = await run("no.example.com");
+    assert(
+      none.includes("status: NXDOMAIN") &&
+        none.includes("\tSOA\tns.example.com."),
+    );
+    const no = await run("www.example.com", "AAAA");
+    assert(no.includes("status: NOERROR") && no.includes("ANSWER: 0"));
+    assert((await run("example.org")).includes("status: REFUSED"));
+    for (const text of [none, no]) {
+      assert(!text.includes("WARNING: Message parser"));
+    }
+    await server.close();
+  },
+});
