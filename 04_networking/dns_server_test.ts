@@ -208,9 +208,17 @@ const all = net &&
   (["run", "read", "env"] as const).every((name) =>
     Deno.permissions.querySync({ name }).state === "granted"
   );
-const dig = all &&
-  [...Deno.readDirSync("/usr/bin")].some(({ name }) => name === "dig");
+const dig = all && has("/usr/bin/dig");
 const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
+
+/** Whether a program is installed. */
+function has(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
 
 Deno.test({
   name: dig || needed
