@@ -470,6 +470,120 @@ export const bugs = [
       "Which byte of an address is the most general, and which label of a name?",
   },
   {
+    file: "tcp.ts",
+    name: "puts the same numbers under both sides",
+    find: "`seq ${ahead(seq, isn[from])}`",
+    replace: "`seq ${seq}`",
+    hint: "From where does each side count?",
+  },
+  {
+    file: "tcp.ts",
+    name: "delivers what was lost",
+    find: "for (const ms of fate.delays) {",
+    replace: "for (const ms of fate.delays.length > 0 ? fate.delays : [50]) {",
+    hint: "What has a simulation shown that loses nothing?",
+  },
+  {
+    file: "tcp.ts",
+    name: "damages nothing",
+    find: "fate.damaged ? damage(segment) : segment",
+    replace: "segment",
+    hint: "Against what is the checksum?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "compares sequence numbers as plain numbers",
+    find: "(a - b) | 0;",
+    replace: "a - b;",
+    hint: "Which number comes after 4,294,967,295?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "does not check the checksum",
+    find:
+      `if (checksumOf(rest) !== checksum || this.state === "CLOSED") return;`,
+    replace:
+      `if (checksum < 0 || rest.seq < 0 || this.state === "CLOSED") return;`,
+    hint: "What if a bit was turned over on the way?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "does not count the FIN as a byte",
+    find: "const length = data.length + Number(syn) + Number(fin);",
+    replace: "const length = data.length + Number(syn);",
+    hint: "How would the other side acknowledge a FIN?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "reads what comes early at once",
+    find: "if (!next) break;",
+    replace: `if (!next) {
+        if (segment.seq !== this.#wanted && ahead(segment.seq, this.#wanted) > 0) this.received.push(...segment.data);
+        break;
+      }`,
+    hint: "In which order does a stream have its bytes?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "throws away what comes early",
+    find: "if (ahead(segment.seq, this.#wanted) >= 0) {",
+    replace: "if (segment.seq === this.#wanted) {",
+    hint: "How much must be sent again, if one of ten segments is lost?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "reads what comes twice twice",
+    find: `if (ahead(segment.seq, this.#wanted) >= 0) {
+      this.#early.set(segment.seq, segment);`,
+    replace: `{
+      this.#early.set(ahead(segment.seq, this.#wanted) < 0 ? this.#wanted : segment.seq, segment);`,
+    hint: "What if only the acknowledgement was lost?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "waits always the same time before it sends again",
+    find: "this.#timeout = Math.min(2 * this.#timeout, LONGEST_TIMEOUT);",
+    replace: "",
+    hint: "What do a thousand clients do to a network that is full?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "sends again at the first acknowledgement that repeats itself",
+    find: "++this.#equalAcks === 3",
+    replace: "++this.#equalAcks === 1",
+    hint:
+      "What else may make two equal acknowledgements, if packets overtake each other?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "measures round trips of what was sent twice",
+    find: "if (!again) this.#measure(this.clock.now() - time);",
+    replace: "this.#measure(again ? 1e4 : this.clock.now() - time);",
+    hint: "Which of the two copies was acknowledged?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "is gone right after its last ACK",
+    find: "this.#waiting = this.clock.after(2 * LIFETIME, end);",
+    replace: "end();",
+    hint: "Who answers, if the other side sends its FIN again?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "closes both directions at the other side's FIN",
+    find: `if (this.state === "ESTABLISHED") this.state = "CLOSE-WAIT";`,
+    replace: `if (this.state === "ESTABLISHED") this.state = "CLOSED";`,
+    hint:
+      "May a side still speak that has been told that the other has no more to say?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "sends all at once, whatever the window",
+    find: "this.#pending.length < window && ",
+    replace: "",
+    hint: "How much may be on the way?",
+  },
+  {
     file: "der.ts",
     name: "writes integers whose first bit is the sign",
     find: "if (bytes[0] >= 128) bytes.unshift(0);",
