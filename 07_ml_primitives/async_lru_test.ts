@@ -292,6 +292,32 @@ Deno.test("a turn is handed over: one that comes just then does not get in betwe
   assertEquals([most, order], [1, order.map((_, n) => n)]);
 });
 
+Deno.test("turns that all came back are all given again, in the order of asking", async () => {
+  const turns = new Turns(2);
+  for (let round = 0; round < 3; round++) {
+    const started: number[] = [];
+    const ends: (() => void)[] = [];
+    const ask = (n: number) =>
+      turns.run(() => {
+        started.push(n);
+        return new Promise<void>((end) => ends.push(end));
+      });
+    const all = [0, 1, 2, 3, 4].map(ask);
+    await settle();
+    assertEquals(started, [0, 1]);
+    ends[0]();
+    await settle();
+    // Those who come while others already wait go behind them.
+    all.push(ask(5), ask(6));
+    for (let n = 1; n < 7; n++) {
+      ends[n]();
+      await settle();
+    }
+    await Promise.all(all);
+    assertEquals(started, [0, 1, 2, 3, 4, 5, 6]);
+  }
+});
+
 // Every order in which computations may end, with deletions and writes in between.
 Deno.test("in any order of events nothing stale is stored, and nothing runs twice", async () => {
   await fc.assert(

@@ -125,7 +125,7 @@ export class Tensor {
         `Cannot write ${shape(sums)} in place of ${shape(this.rows)}`,
       );
     }
-    this.rows.forEach((row, r) => row.splice(0, row.length, ...sums[r]));
+    this.rows.forEach((row, r) => row.forEach((_, c) => row[c] = sums[r][c]));
     this.#version++;
   }
 

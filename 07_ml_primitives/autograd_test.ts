@@ -234,6 +234,25 @@ Deno.test("writing to what backward does not need changes nothing there", () => 
   noGrad(() => x.addInPlace(new Tensor([[1]])));
   loss.backward();
   assertEquals([loss.rows, x.grad, x.rows], [[[7]], [[1]], [[3]]]);
+  const y = leaf([[1, 2]]);
+  const sum = y.sum();
+  noGrad(() => y.addInPlace(c));
+  sum.backward();
+  assertEquals(y.grad, [[1, 1]]);
+});
+
+Deno.test("what is added in place is repeated where it must be", () => {
+  const x = new Tensor([[1, 2], [3, 4]]);
+  x.addInPlace(new Tensor([[10, 20]]));
+  x.addInPlace(new Tensor([[100], [200]]));
+  x.addInPlace(x);
+  assertEquals(x.rows, [[222, 244], [426, 448]]);
+});
+
+Deno.test("a row of 200,000 numbers is written to in place", () => {
+  const x = new Tensor([new Array<number>(200_000).fill(1)]);
+  x.addInPlace(new Tensor([[2]]));
+  assertEquals([x.rows[0].length, x.rows[0][199_999]], [200_000, 3]);
 });
 
 Deno.test("a step of an optimiser in noGrad() lowers the loss", () => {
@@ -279,6 +298,10 @@ Deno.test("what does not fit, and what has no gradient, is an error that says wh
         "Cannot broadcast (2, 2) with (3, 1)",
       ],
       [() => x.matmul(leaf([[1, 2]])), "Cannot multiply (2, 2) by (1, 2)"],
+      [
+        () => x.matmul(leaf([[1], [2], [3]])),
+        "Cannot multiply (2, 2) by (3, 1)",
+      ],
       [() => x.addInPlace(x.detach()), "Cannot write in place to the graph"],
       [() => x.detach().addInPlace(x), "Cannot write in place to the graph"],
       [() => new Tensor([]), "Cannot make a tensor: needs rows of one length"],
@@ -288,6 +311,11 @@ Deno.test("what does not fit, and what has no gradient, is an error that says wh
   ) {
     assertThrows(call, RangeError, line);
   }
+  assertThrows(
+    () => new Tensor([[1], [2]]).addInPlace(x.detach()),
+    RangeError,
+    "Cannot write (2, 2) in place of (2, 1)",
+  );
   assertThrows(
     () => noGrad(() => leaf([[1]]).addInPlace(x)),
     RangeError,

@@ -71,6 +71,7 @@ export class Relu implements Layer {
 
   backward(dy: Matrix): number[][] {
     checkBatch(dy, this.#x);
+    checkWidth("dy", dy, this.#x[0]?.length ?? 0);
     return dy.map((row, b) => row.map((g, n) => this.#x[b][n] > 0 ? g : 0));
   }
 }
@@ -97,7 +98,8 @@ export class SoftmaxLoss {
           `Cannot score row ${b}: target ${t} of ${row.length} classes`,
         );
       }
-      const max = Math.max(...row);
+      // Not spread: 200,000 classes are too many arguments.
+      const max = row.reduce((a, b) => Math.max(a, b));
       const powers = row.map((z) => Math.exp(z - max));
       const total = powers.reduce((s, p) => s + p, 0);
       // Not the logarithm of a share, which may be 0.
@@ -150,9 +152,8 @@ const transpose = (a: Matrix) =>
 function checkWidth(name: string, rows: Matrix, width: number): void {
   const wrong = rows.find((row) => row.length !== width);
   if (rows.length > 0 && !wrong) return;
-  throw new RangeError(
-    `Cannot use ${name}: it has rows of ${wrong?.length ?? 0}, needs ${width}`,
-  );
+  const found = wrong ? `rows of ${wrong.length}` : "no rows";
+  throw new RangeError(`Cannot use ${name}: it has ${found}, needs ${width}`);
 }
 
 function checkBatch(dy: Matrix, x: Matrix): void {

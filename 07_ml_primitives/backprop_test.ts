@@ -163,6 +163,7 @@ Deno.test("going back twice gives the same gradients, not twice as much", () => 
   const [dw, db] = [FIRST.dw, FIRST.db];
   net.backward();
   assertEquals([FIRST.dw, FIRST.db], [dw, db]);
+  assertEquals(net.deltas.length, 4);
 });
 
 Deno.test("ReLU passes what is above 0, by its own input, and keeps NaN", () => {
@@ -184,6 +185,13 @@ Deno.test("logits of ±1000 cost what they must, and have gradients", () => {
   assertEquals(loss.forward([[1000, 0], [-1000, 0]], [0, 1]), 0);
   assertEquals(loss.backward(), [[0, 0], [0, 0]]);
   assertEquals(loss.forward([[1e308, 1e308]], [0]), Math.LN2);
+});
+
+Deno.test("200,000 classes are not too many", () => {
+  const loss = new SoftmaxLoss();
+  const logits = new Array<number>(200_000).fill(0);
+  // A sum of 200,000 ones is exact.
+  assertEquals(loss.forward([logits], [7]), Math.log(200_000));
 });
 
 Deno.test("the gradient by the logits is share minus one-hot, over B", () => {
@@ -209,9 +217,9 @@ Deno.test("sizes that differ, no rows and targets out of range are errors", () =
         () => new Affine([[1, 2]], [0]),
         "Cannot use w: it has rows of 2, needs 1",
       ],
-      [() => new Affine([], []), "Cannot use w: it has rows of 0, needs 0"],
+      [() => new Affine([], []), "Cannot use w: it has no rows, needs 0"],
       [() => layer().forward([[1]]), "Cannot use x: it has rows of 1, needs 2"],
-      [() => layer().forward([]), "Cannot use x: it has rows of 0, needs 2"],
+      [() => layer().forward([]), "Cannot use x: it has no rows, needs 2"],
       [
         () => layer().backward([[1]]),
         "Cannot go back with 1 rows: forward had 0",
@@ -225,6 +233,22 @@ Deno.test("sizes that differ, no rows and targets out of range are errors", () =
         "Cannot go back with 1 rows: forward had 2",
       ],
       [() => new Relu().backward([[1]]), "Cannot go back with 1 rows"],
+      [
+        () => {
+          const relu = new Relu();
+          relu.forward([[1, 2]]);
+          relu.backward([[1, 2, 3]]);
+        },
+        "Cannot use dy: it has rows of 3, needs 2",
+      ],
+      [
+        () => {
+          const first = layer();
+          first.forward([[1, 2]]);
+          first.backward([[1, 2]]);
+        },
+        "Cannot use dy: it has rows of 2, needs 1",
+      ],
       [() => loss.forward([], []), "Cannot score 0 rows, 0 targets"],
       [() => loss.forward([[1, 2]], [0, 1]), "Cannot score 1 rows, 2 targets"],
       [() => loss.forward([[1, 2]], [2]), "Cannot score row 0: target 2 of 2"],

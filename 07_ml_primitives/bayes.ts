@@ -39,18 +39,18 @@ export function posterior(
     throw new RangeError(`Cannot update: the prior sums to ${total}, not to 1`);
   }
   const logs = prior.map(Math.log); // (K,)
-  for (const row of likelihoods) {
+  for (const [n, row] of likelihoods.entries()) {
     if (row.length !== prior.length) {
       throw new RangeError(
-        `Cannot update ${prior.length} beliefs by ${row.length} likelihoods`,
+        `Cannot update ${prior.length} beliefs by the ${row.length} likelihoods of ${n}`,
       );
     }
     row.forEach((p, k) => {
-      checkProbability(`likelihood ${k}`, p);
+      checkProbability(`likelihood ${k} of evidence ${n}`, p);
       logs[k] += Math.log(p);
     });
   }
-  const max = Math.max(...logs);
+  const max = logs.reduce((a, b) => Math.max(a, b));
   if (max === -Infinity) {
     throw new RangeError("Cannot update: no hypothesis allows the evidence");
   }

@@ -111,6 +111,8 @@ Deno.test("what is certain stays so, and what is ruled out does", () => {
   assertEquals(posterior([1, 0], [[0.01, 0.99]]), [1, 0]);
   assertEquals(posterior([0.5, 0.5], [[0, 1e-300]]), [0, 1]);
   assertEquals(posterior([1], [[0.2]]), [1]);
+  const many = new Array<number>(2 ** 18).fill(2 ** -18);
+  assertEquals(posterior(many, []), many);
   assertEquals([logOdds(0), logOdds(0.5), logOdds(1)], [
     -Infinity,
     0,
@@ -139,12 +141,22 @@ Deno.test("evidence that nothing allows, and what is no probability, are errors"
     const [prior, row, line] of [
       [[0.5, 0.5], [0, 0], "Cannot update: no hypothesis allows the evidence"],
       [[1, 0], [0, 1], "Cannot update: no hypothesis allows the evidence"],
-      [[0.5, 0.5], [1], "Cannot update 2 beliefs by 1 likelihoods"],
+      [[0.5, 0.5], [1], "Cannot update 2 beliefs by the 1 likelihoods of 0"],
+      [[0.5, 0.5], [1, 1, 1], "Cannot update 2 beliefs by the 3 likelihoods"],
+      [[0.5, 0.5 + 2e-9], [1, 1], "the prior sums to 1.00000000200"],
       [[0.5, 0.6], [1, 1], "Cannot update: the prior sums to 1.1, not to 1"],
       [[], [], "Cannot update: the prior sums to 0, not to 1"],
       [[1.5, -0.5], [1, 1], "Cannot update: prior 0 is 1.5, and a probability"],
-      [[0.5, 0.5], [1, 1.1], "Cannot update: likelihood 1 is 1.1, and a"],
-      [[0.5, 0.5], [NaN, 1], "Cannot update: likelihood 0 is NaN, and a"],
+      [
+        [0.5, 0.5],
+        [1, 1.1],
+        "Cannot update: likelihood 1 of evidence 0 is 1.1, and a",
+      ],
+      [
+        [0.5, 0.5],
+        [NaN, 1],
+        "Cannot update: likelihood 0 of evidence 0 is NaN, and a",
+      ],
     ] as const
   ) {
     assertThrows(() => posterior(prior, [row]), RangeError, line);
@@ -164,6 +176,16 @@ Deno.test("evidence that nothing allows, and what is no probability, are errors"
     () => likelihoodRatio({ sensitivity: 99, specificity: 0.9 }, true),
     RangeError,
     "Cannot update: sensitivity is 99, and a probability is from 0 to 1",
+  );
+  assertThrows(
+    () => likelihoodRatio({ sensitivity: 0.9, specificity: 1.1 }, true),
+    RangeError,
+    "Cannot update: specificity is 1.1",
+  );
+  assertThrows(
+    () => posterior([0.5, 0.5], [[1, 1], [1, 2]]),
+    RangeError,
+    "likelihood 1 of evidence 1 is 2",
   );
   assertThrows(() => logOdds(-0.1), RangeError, "p is -0.1");
 });

@@ -30,9 +30,13 @@ export interface Tensor {
 
 /**
  * The shape of a result of tensors of these shapes.
- * @throws {RangeError} if an axis has two sizes and neither is 1
+ * @throws {RangeError} if an axis has two sizes and neither is 1, or one is no count
  */
 export function broadcastShapes(...shapes: Shape[]): number[] {
+  const none = shapes.flat().find((n) => !(Number.isSafeInteger(n) && n >= 0));
+  if (none !== undefined) {
+    throw new RangeError(`Cannot broadcast a size of ${none}: needs 0 or more`);
+  }
   const R = Math.max(0, ...shapes.map((shape) => shape.length));
   return Array.from({ length: R }, (_, axis) => {
     const sizes = shapes
@@ -76,7 +80,7 @@ export function broadcastStrides(shape: Shape, to: Shape): number[] {
 /**
  * f of each pair of numbers.
  * @returns of the shape that both broadcast to
- * @throws {RangeError} as {@link broadcastShapes}
+ * @throws {RangeError} as {@link broadcastShapes}, or if data does not fill its shape
  */
 export function combine(
   a: Tensor,
@@ -84,6 +88,7 @@ export function combine(
   f: (a: number, b: number) => number,
 ): Tensor {
   const shape = broadcastShapes(a.shape, b.shape);
+  [a, b].forEach(checkData);
   const [fromA, fromB] = [a, b].map((x) => offsets(x.shape, shape));
   const data = fromA.map((from, i) => f(a.data[from], b.data[fromB[i]]));
   return { data: Float64Array.from(data), shape };
@@ -92,9 +97,11 @@ export function combine(
 /**
  * The gradient of a tensor of `shape`, from that of what it was broadcast to: each
  * number gets the sum over all places where it was read.
- * @throws {RangeError} if `shape` does not broadcast to that of `grad`
+ * @throws {RangeError} if `shape` does not broadcast to that of `grad`, or `grad` has
+ * too few numbers, or too many
  */
 export function reduceTo(grad: Tensor, shape: Shape): Tensor {
+  checkData(grad);
   const data = new Float64Array(size(shape));
   offsets(shape, grad.shape).forEach((to, i) => data[to] += grad.data[i]);
   return { data, shape };
@@ -114,6 +121,7 @@ function offsets(shape: Shape, to: Shape): number[] {
 /**
  * A tensor of nested arrays.
  * @throws {RangeError} if rows of one level differ in length
+ * @throws {TypeError} if something else than a number is in them
  */
 export function tensor(x: unknown): Tensor {
   const shape: number[] = [];
@@ -126,7 +134,18 @@ export function tensor(x: unknown): Tensor {
       ? x.length === shape[axis] && x.every((y) => check(y, axis + 1))
       : axis === shape.length;
   if (!check(x, 0)) throw new RangeError("Cannot make a tensor: rows differ");
+  const other = data.find((x) => typeof x !== "number");
+  if (other !== undefined) {
+    throw new TypeError(`Cannot make a tensor: "${other}" is no number`);
+  }
   return { data: Float64Array.from(data), shape };
+}
+
+function checkData({ data, shape }: Tensor): void {
+  if (data.length === size(shape)) return;
+  throw new RangeError(
+    `Cannot use a tensor ${show(shape)}: it has ${data.length} numbers`,
+  );
 }
 
 const size = (shape: Shape) => shape.reduce((n, s) => n * s, 1);

@@ -175,6 +175,8 @@ Deno.test("tensor() reads nested arrays, and refuses rows that differ", () => {
   for (const rows of [[[1, 2], [3]], [1, [2]], [[1], 2], [[[1]], [2]]]) {
     assertThrows(() => tensor(rows), RangeError, "rows differ");
   }
+  assertThrows(() => tensor([1, "a"]), TypeError, '"a" is no number');
+  assertThrows(() => tensor("3"), TypeError, '"3" is no number');
 });
 
 Deno.test("inputs stay as they are", () => {
@@ -207,6 +209,30 @@ Deno.test("shapes that do not fit are an error that names both, and the axis", (
       [() => broadcastStrides([1, 2], [2]), "Cannot broadcast (1, 2) to (2,)"],
       [() => reduceTo(tensor([1, 2]), [3]), "Cannot broadcast (3,) to (2,)"],
       [() => reduceTo(tensor(1), [1]), "Cannot broadcast (1,) to ()"],
+      [() => broadcastStrides([0], [3]), "Cannot broadcast (0,) to (3,)"],
+      [
+        () => broadcastShapes([2], [-1]),
+        "Cannot broadcast a size of -1: needs 0 or more",
+      ],
+      [() => broadcastShapes([1.5]), "Cannot broadcast a size of 1.5"],
+      [
+        () =>
+          combine(
+            { data: Float64Array.of(1), shape: [2] },
+            tensor(1),
+            Math.pow,
+          ),
+        "Cannot use a tensor (2,): it has 1 numbers",
+      ],
+      [
+        () =>
+          combine(tensor(1), { data: new Float64Array(), shape: [] }, Math.pow),
+        "Cannot use a tensor (): it has 0 numbers",
+      ],
+      [
+        () => reduceTo({ data: Float64Array.of(1, 2), shape: [1] }, []),
+        "Cannot use a tensor (1,): it has 2 numbers",
+      ],
     ] as const
   ) {
     assertThrows(call, RangeError, line);

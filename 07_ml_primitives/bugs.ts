@@ -3935,8 +3935,8 @@ export const bugs = [
   {
     file: "kl_divergence.ts",
     name: "weighs by q: that is the other direction",
-    find: "sum += pi * (pi === q[i] ? 0 : Math.log(pi) - Math.log(q[i]));",
-    replace: "sum += q[i] * (pi === q[i] ? 0 : Math.log(q[i]) - Math.log(pi));",
+    find: "sum += pi * (Math.log(pi) - Math.log(q[i]));",
+    replace: "sum += q[i] * (Math.log(q[i]) - Math.log(pi));",
     hint: "Whose samples are coded: those of p, or those of q?",
   },
   {

@@ -29,7 +29,7 @@ export type Confusion = readonly (readonly number[])[];
  * @param targets (N,) classes from 0 to K − 1
  * @param predictions (N,) likewise
  * @returns (K, K)
- * @throws {RangeError} if there is no row, sizes differ, or one is no class
+ * @throws {RangeError} if there is no row, sizes differ, K is no count, or one no class
  */
 export function confusion(
   targets: readonly number[],
@@ -40,6 +40,9 @@ export function confusion(
     throw new RangeError(
       `Cannot compare ${targets.length} targets with ${predictions.length} predictions`,
     );
+  }
+  if (!(Number.isSafeInteger(K) && K >= 1)) {
+    throw new RangeError(`Cannot count ${K} classes: needs 1 or more`);
   }
   const counts = Array.from({ length: K }, () => new Array<number>(K).fill(0));
   targets.forEach((target, n) => {
@@ -63,8 +66,11 @@ export interface Scores {
   f1: number;
 }
 
-/** The scores of class c. */
+/** The scores of class c. @throws {RangeError} if there is no such class */
 export function scores(counts: Confusion, c: number): Scores {
+  if (counts[c] === undefined) {
+    throw new RangeError(`Cannot score class ${c} of ${counts.length}`);
+  }
   const right = counts[c][c];
   const predicted = sum(counts.map((row) => row[c]));
   const occurs = sum(counts[c]);
@@ -101,13 +107,15 @@ export function meanCost(counts: Confusion, costs: Confusion): number {
     throw new RangeError(`Cannot weigh: needs (${K}, ${K}) costs`);
   }
   const prices = costs.flat();
-  return sum(counts.flat().map((n, i) => n * prices[i])) / sum(counts.flat());
+  // What never happened costs nothing, whatever its price, Infinity too.
+  const paid = counts.flat().map((n, i) => n === 0 ? 0 : n * prices[i]);
+  return sum(paid) / sum(counts.flat());
 }
 
 /**
  * The z of two shares of different rows, under the hypothesis that they are equal.
  * @param rightA of `nA` rows, and `rightB` of `nB` others
- * @returns NaN if all are right, or all wrong
+ * @returns NaN if all are right, or all wrong, or there are no rows of one
  * @throws {RangeError} if a count is none
  */
 export function twoShareZ(
@@ -175,26 +183,18 @@ if (import.meta.main) {
   console.log("            accuracy  recall  precision  F1     balanced  cost");
   for (const counts of [never, tries]) {
     const { precision, recall, f1 } = scores(counts, 1);
+    const others = [balancedAccuracy(counts), meanCost(counts, costs)];
     console.log(
       (counts === never ? "always no" : "tries").padEnd(11),
-      [
-        accuracy(counts),
-        recall,
-        precision,
-        f1,
-        balancedAccuracy(counts),
-        meanCost(counts, costs),
-      ].map((x, i) => x.toFixed(3).padEnd([9, 7, 10, 6, 9, 5][i])).join(""),
+      [accuracy(counts), recall, precision, f1, ...others]
+        .map((x, i) => x.toFixed(3).padEnd([10, 8, 11, 7, 10, 5][i])).join(""),
     );
   }
   const z = twoShareZ(850, 1000, 820, 1000);
   console.log("\n850 and 820 right of 1,000 rows each:");
   console.log(`other rows: z = ${z.toFixed(2)}, p = ${twoSided(z).toFixed(3)}`);
   for (const [a, b] of [[130, 100], [40, 10]]) {
-    console.log(
-      `the same rows, ${a} and ${b} right by one alone: p = ${
-        mcnemar(a, b).toPrecision(2)
-      }`,
-    );
+    const p = mcnemar(a, b).toPrecision(2);
+    console.log(`the same rows, ${a} and ${b} right by one alone: p = ${p}`);
   }
 }

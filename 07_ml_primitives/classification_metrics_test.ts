@@ -171,6 +171,12 @@ Deno.test("a cost of 1 for each error is the share of errors", () => {
   assertAlmostEquals(meanCost(COUNTS, ones), 1 - accuracy(COUNTS), 1e-15);
 });
 
+Deno.test("what never happens costs nothing, at any price", () => {
+  const costs = [[0, 1], [Infinity, 0]];
+  assertEquals(meanCost([[3, 1], [0, 4]], costs), 1 / 8);
+  assertEquals(meanCost([[3, 1], [1, 4]], costs), Infinity);
+});
+
 Deno.test("what cannot be counted is an error that says why", () => {
   for (
     const [call, line] of [
@@ -188,7 +194,16 @@ Deno.test("what cannot be counted is an error that says why", () => {
       ],
       [() => confusion([0], [-1], 2), "Cannot count class -1 of row 0: K is 2"],
       [() => confusion([0.5], [0], 2), "Cannot count class 0.5 of row 0"],
+      [() => confusion([0], [1], 2.5), "Cannot count 2.5 classes: needs 1"],
+      [() => confusion([0], [0], Infinity), "Cannot count Infinity classes"],
+      [() => scores(COUNTS, 4), "Cannot score class 4 of 4"],
+      [() => scores(COUNTS, -1), "Cannot score class -1 of 4"],
       [() => meanCost(COUNTS, [[1]]), "Cannot weigh: needs (4, 4) costs"],
+      [
+        () => meanCost([[1, 0], [0, 1]], [[0, 1], [1]]),
+        "Cannot weigh: needs (2, 2) costs",
+      ],
+      [() => twoShareZ(1, 2, 6, 5), "Cannot test: -1 is no count of rows"],
       [() => mcnemar(-1, 3), "Cannot test: -1 is no count of rows"],
       [() => mcnemar(1.5, 3), "Cannot test: 1.5 is no count of rows"],
       [() => twoShareZ(6, 5, 1, 2), "Cannot test: -1 is no count of rows"],

@@ -15,7 +15,7 @@
  * Trap: no time limit: the last requests wait for a batch that never fills.
  * Left out: batches that change while they run (continuous batching), padding, priorities.
  * Source: Crankshaw et al. (2017), Clipper, https://www.usenix.org/conference/nsdi17;
- * without batches it is the queue M/D/1: Kleinrock (1975), Queueing Systems 1, 5.3.
+ * without batches it is the queue M/D/1: Kleinrock (1975), Queueing Systems 1, 5.5.
  * Run: `deno run dynamic_batching.ts`
  * @module
  */
@@ -55,7 +55,7 @@ export function simulate(arrivals: readonly number[], policy: Policy): Batch[] {
     }
   }
   arrivals.forEach((time, n) => {
-    if (time >= (arrivals[n - 1] ?? -Infinity) && time < Infinity) return;
+    if (Number.isFinite(time) && time >= (arrivals[n - 1] ?? time)) return;
     throw new RangeError(
       `Cannot come at ${time} ms: request ${n} is out of order`,
     );
@@ -83,7 +83,7 @@ export interface Summary {
   readonly p99: number;
   /** Requests a batch. */
   readonly size: number;
-  /** The share of the time, up to the last answer, in which the machine runs. */
+  /** The share of the time, up to the last answer, in which the machine runs; or 0. */
   readonly busy: number;
 }
 
@@ -103,7 +103,7 @@ export function summarise(
     mean: latencies.reduce((sum, ms) => sum + ms, 0) / N,
     p99: latencies[Math.ceil(0.99 * N) - 1],
     size: N / batches.length,
-    busy: running / all,
+    busy: all > 0 ? running / all : 0,
   };
 }
 
@@ -111,12 +111,16 @@ export function summarise(
  * Arrivals that do not know of each other, a Poisson process.
  * @param rate requests a second
  * @returns (N,) ms, in order
+ * @throws {RangeError} if the rate is not above 0
  */
 export function poisson(
   N: number,
   rate: number,
   random: () => number,
 ): number[] {
+  if (!(rate > 0 && rate < Infinity)) {
+    throw new RangeError(`Cannot draw at ${rate} a second: must be above 0`);
+  }
   let time = 0;
   return Array.from(
     { length: N },

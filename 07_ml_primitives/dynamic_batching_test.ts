@@ -142,6 +142,10 @@ Deno.test("p99 is the latency that 99 of 100 do not exceed", () => {
   assertEquals([mean, p99], [100.5, 198]);
   const one = summarise([5], simulate([5], POLICY));
   assertEquals(one, { mean: 31, p99: 31, size: 1, busy: 21 / 31 });
+  // A clock may begin anywhere, and work may take no time.
+  assertEquals(summarise([-5], simulate([-5], POLICY)), one);
+  const none = { size: 1, wait: 0, perBatch: 0, perRequest: 0 };
+  assertEquals(summarise([5], simulate([5], none)).busy, 0);
 });
 
 Deno.test("arrivals and policies that make no sense are errors", () => {
@@ -154,12 +158,22 @@ Deno.test("arrivals and policies that make no sense are errors", () => {
       [[1], { perBatch: NaN }, "Cannot take NaN ms"],
       [[2, 1], {}, "Cannot come at 1 ms: request 1 is out of order"],
       [[NaN], {}, "Cannot come at NaN ms: request 0 is out of order"],
+      [[-Infinity, 1], {}, "Cannot come at -Infinity ms: request 0"],
+      [[1, Infinity], {}, "Cannot come at Infinity ms: request 1"],
+      [[1], { perRequest: -1 }, "Cannot take -1 ms"],
     ] as const
   ) {
     assertThrows(
       () => simulate(arrivals, { ...POLICY, ...change }),
       RangeError,
       line,
+    );
+  }
+  for (const rate of [0, -5, NaN, Infinity]) {
+    assertThrows(
+      () => poisson(2, rate, () => 0.5),
+      RangeError,
+      `Cannot draw at ${rate} a second: must be above 0`,
     );
   }
   assertThrows(() => summarise([], []), RangeError, "Cannot sum up 0 requests");

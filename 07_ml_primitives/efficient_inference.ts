@@ -23,7 +23,7 @@
 /** How finely scales are given, and how many bits a code has. */
 export interface Scheme {
   readonly bits: 4 | 8;
-  /** Entries that share a scale: all, those of a row, or so many of a row. */
+  /** Entries that share a scale: all, those of a row, or so many, which divide a row. */
   readonly share: "tensor" | "channel" | number;
   /** With a zero point, for numbers that lie on one side of 0. */
   readonly asymmetric?: boolean;
@@ -55,7 +55,8 @@ export function quantise(
   { bits, share, asymmetric = false }: Scheme,
 ): Quantised {
   const group = share === "tensor" ? R * C : share === "channel" ? C : share;
-  if (x.length !== R * C || !(group >= 1) || x.length % group !== 0) {
+  const fits = typeof share !== "number" || C % share === 0;
+  if (x.length !== R * C || !(Number.isInteger(group) && group >= 1 && fits)) {
     throw new RangeError(
       `Cannot cut ${x.length} numbers, (${R}, ${C}), into groups of ${group}`,
     );
@@ -87,11 +88,15 @@ export function quantise(
   return { R, C, codes, group, scales, zeros, bytes };
 }
 
+const LARGEST = (2 - 2 ** -23) * 2 ** 127;
+
 /** The numbers that the codes stand for, (R, C) flat. */
 export function dequantise(q: Quantised): Float32Array {
   return Float32Array.from(q.codes, (code, i) => {
     const g = Math.floor(i / q.group);
-    return q.scales[g] * (code - q.zeros[g]);
+    const y = q.scales[g] * (code - q.zeros[g]);
+    // A scale that was rounded up must not carry the largest f32 to Infinity.
+    return Math.max(-LARGEST, Math.min(LARGEST, y));
   });
 }
 
@@ -122,16 +127,26 @@ export function multiply(x: Quantised, w: Quantised): Float32Array {
   });
 }
 
-/** Two codes of 4 bits a byte, the first in the low half. */
+/**
+ * Two codes of 4 bits a byte, the first in the low half.
+ * @throws {RangeError} if a code is not from −8 to 7
+ */
 export function pack4(codes: Int8Array): Uint8Array {
+  const wide = codes.find((code) => code < -8 || code > 7);
+  if (wide !== undefined) {
+    throw new RangeError(`Cannot pack ${wide}: 4 bits are from -8 to 7`);
+  }
   return Uint8Array.from(
     { length: Math.ceil(codes.length / 2) },
     (_, i) => (codes[2 * i] & 15) | (codes[2 * i + 1] ?? 0) << 4,
   );
 }
 
-/** The first `count` codes of packed ones, with their signs. */
+/** The first `count` codes of packed ones. @throws {RangeError} if they are fewer */
 export function unpack4(packed: Uint8Array, count: number): Int8Array {
+  if (!(count >= 0 && count <= 2 * packed.length)) {
+    throw new RangeError(`Cannot unpack ${count} of ${2 * packed.length}`);
+  }
   return Int8Array.from(
     { length: count },
     (_, i) => (packed[i >> 1] << (i % 2 === 0 ? 28 : 24)) >> 28,

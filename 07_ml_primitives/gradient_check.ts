@@ -25,15 +25,15 @@ export type Loss = (params: Float64Array) => number;
 
 /** What a check found. */
 export interface Report {
-  /** The largest relative error, but for the kinks. */
+  /** The largest relative error, but for those at kinks. */
   worst: number;
   /** Parameters whose relative error is above the tolerance. */
   wrong: number[];
-  /** Parameters at which the loss has a kink: neither right nor wrong. */
+  /** Parameters at a kink, with a gradient near both slopes: neither right nor wrong. */
   kinks: number[];
   /** The numeric gradient, (P,). */
   numeric: Float64Array;
-  /** What is wrong with all of it, as in "2 times too large"; undefined if nothing is. */
+  /** What the wrong ones have in common, as in "its sign is flipped"; or undefined. */
   diagnosis?: string;
 }
 
@@ -43,7 +43,8 @@ export interface Report {
  * @param grad (P,) the gradient there
  * @param h the step
  * @param tolerance of relative errors
- * @throws {RangeError} if sizes differ, the loss is not finite, or two calls differ
+ * @throws {RangeError} if sizes differ, the loss is not finite, two calls differ, the
+ * tolerance is not above 0, or h is too small to move a parameter
  */
 export function checkGradient(
   loss: Loss,
@@ -56,6 +57,9 @@ export function checkGradient(
       `Cannot check ${grad.length} gradients of ${at.length} parameters`,
     );
   }
+  if (!(tolerance > 0)) {
+    throw new RangeError(`Cannot check to ${tolerance}: must be above 0`);
+  }
   const [here, again] = [loss(at.slice()), loss(at.slice())];
   if (!Object.is(here, again) || !Number.isFinite(here)) {
     throw new RangeError(
@@ -67,7 +71,8 @@ export function checkGradient(
   const floor = 2 ** -50 * (1 + Math.abs(here)) / h / tolerance;
   const kinks: number[] = [];
   const errors = numeric.map((n, i) => {
-    if (Number.isFinite(grad[i]) && isKink(loss, at, i, h)) {
+    // Each of two slopes is off their mean by half of what they differ by: pass twice that.
+    if (Math.abs(grad[i] - n) < bend(loss, at, i, h)) {
       kinks.push(i);
       return 0;
     }
@@ -75,7 +80,7 @@ export function checkGradient(
   });
   const wrong = [...errors.keys()].filter((i) => !(errors[i] <= tolerance));
   return {
-    worst: Math.max(0, ...errors),
+    worst: errors.reduce((worst, e) => Math.max(worst, e), 0),
     wrong,
     kinks,
     numeric,
@@ -83,7 +88,7 @@ export function checkGradient(
   };
 }
 
-/** (f(x + h) − f(x − h)) / 2h for each parameter: (P,). */
+/** (f(x + h) − f(x − h)) / 2h for each: (P,). @throws {RangeError} if x + h is x */
 export function numericGradient(
   loss: Loss,
   at: Float64Array,
@@ -93,6 +98,9 @@ export function numericGradient(
     const [up, down] = [moved(at, i, h), moved(at, i, -h)];
     // What was really moved, as x + h is rounded; the loss may write to its input.
     const step = up[i] - down[i];
+    if (!(Math.abs(step) > 0)) {
+      throw new RangeError(`Cannot move parameter ${i}, ${at[i]}, by ${h}`);
+    }
     return (loss(up) - loss(down)) / step;
   });
 }
@@ -121,20 +129,21 @@ export function sweep(
 }
 
 /**
- * Whether the slopes to both sides differ for good. Where the loss is smooth, their
- * difference is h times its curvature, and halves with h. At a kink it stays, and near
+ * By how much the slopes to both sides differ, if for good, or else 0. Where the loss is
+ * smooth, it is h times its curvature, and halves with h. At a kink it stays, and near
  * one it does neither.
  */
-function isKink(loss: Loss, at: Float64Array, i: number, h: number): boolean {
+function bend(loss: Loss, at: Float64Array, i: number, h: number): number {
   const here = loss(at.slice());
   const [wide, half, quarter] = [h, h / 2, h / 4].map((h) =>
     (loss(moved(at, i, h)) + loss(moved(at, i, -h)) - 2 * here) / h
   );
   // Below this a difference is rounding.
   const noise = 1e-14 * (1 + Math.abs(here)) / h;
-  return [[wide, half], [half, quarter]].some(([more, less]) =>
+  const kink = [[wide, half], [half, quarter]].some(([more, less]) =>
     Math.abs(more) > noise && Math.abs(less / more - 0.5) > 0.25
   );
+  return kink ? Math.abs(wide) : 0;
 }
 
 /** Says what a wrong gradient has in common with the right one. */
@@ -146,8 +155,8 @@ function diagnose(
   if (wrong.length === 0) return undefined;
   if (wrong.some((i) => !Number.isFinite(grad[i]))) return "it is not finite";
   if (wrong.every((i) => grad[i] === 0)) return "it is 0: nothing arrives";
-  const ratios = wrong.map((i) => grad[i] / numeric[i]);
-  const [low, high] = [Math.min(...ratios), Math.max(...ratios)];
+  const ratios = Float64Array.from(wrong, (i) => grad[i] / numeric[i]).sort();
+  const [low, high] = [ratios[0], ratios[ratios.length - 1]];
   if (!(high - low < 1e-3 * Math.abs(high))) return "it differs in no one way";
   if (Math.abs(high + 1) < 1e-3) return "its sign is flipped";
   return `it is ${Number(high.toPrecision(3))} times what it should be`;
@@ -164,30 +173,21 @@ if (import.meta.main) {
   const loss = (w: Float64Array) =>
     errors(w).reduce((sum, e) => sum + e * e, 0) / B;
   const w = Float64Array.of(0.8, -0.4);
-  const grad = w.map((_, i) =>
-    errors(w).reduce(
-      (sum, e, b) => sum + 2 * e * (1 - (e + y[b]) ** 2) * x[b][i] / B,
-      0,
-    )
-  );
+  const slopes = errors(w).map((e, b) => 2 * e * (1 - (e + y[b]) ** 2) / B);
+  const grad = w.map((_, i) => slopes.reduce((g, s, b) => g + s * x[b][i], 0));
   console.log("gradient          worst error  diagnosis");
-  for (
-    const [name, factor] of [
-      ["right", 1],
-      ["1 % too large", 1.01],
-      ["a factor of 2", 2],
-      ["no 1/B, B = 4", B],
-      ["sign flipped", -1],
-      ["detached", 0],
-    ] as const
-  ) {
+  const factors = [
+    ["right", 1],
+    ["a factor of 2", 2],
+    ["no 1/B, B = 4", B],
+    ["sign flipped", -1],
+    ["detached", 0],
+  ] as const;
+  for (const [name, factor] of factors) {
     const wrong = grad.map((g) => factor * g);
     const { worst, diagnosis } = checkGradient(loss, w, wrong);
-    console.log(
-      name.padEnd(17),
-      worst.toExponential(1).padEnd(12),
-      diagnosis ?? "none",
-    );
+    const error = worst.toExponential(1).padEnd(12);
+    console.log(name.padEnd(17), error, diagnosis ?? "none");
   }
   const steps = [1e-2, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10];
   console.log("\nstep   worst error of the right gradient");

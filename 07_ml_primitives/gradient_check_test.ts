@@ -67,6 +67,7 @@ Deno.test("a constant factor has the error that it must have, and is named", () 
       [-1, 1, "its sign is flipped"],
       [1.01, 0.01 / 2.01, "it is 1.01 times what it should be"],
       [-2, 1, "it is -2 times what it should be"],
+      [-1.2, 1, "it is -1.2 times what it should be"],
       [0, 1, "it is 0: nothing arrives"],
       [NaN, NaN, "it is not finite"],
     ] as const
@@ -102,6 +103,9 @@ Deno.test("only what is wrong is named, and one wrong entry is not all", () => {
   grad[2] *= 3;
   const { wrong, diagnosis } = checkGradient(smooth, AT, grad);
   assertEquals([wrong, diagnosis], [[1, 2], "it differs in no one way"]);
+  const factors = gradient(AT).map((g, i) => g * [2, 3, 2][i]);
+  const all = checkGradient(smooth, AT, factors);
+  assertEquals(all.diagnosis, "it differs in no one way");
 });
 
 Deno.test("small gradients are checked as strictly as large ones", () => {
@@ -116,6 +120,7 @@ Deno.test("small gradients are checked as strictly as large ones", () => {
 
 Deno.test("two zeros are equal, also if rounding makes one of them 1e−12", () => {
   assertEquals([relativeError(0, 0), relativeError(0, -0)], [0, 0]);
+  assertAlmostEquals(relativeError(1e-9, 2e-9), 0.1, 1e-15);
   // The loss is 0 but for rounding, and so is its gradient.
   const loss: Loss = (x) => x.reduce((sum, xi) => sum + (xi / 49 * 49 - xi), 0);
   const at = Float64Array.from({ length: 30 }, (_, i) => (i + 1) / 7);
@@ -128,7 +133,8 @@ Deno.test("a kink is neither right nor wrong, at 0 or a part of the step away", 
   const relu: Loss = (x) => x.reduce((sum, xi) => sum + Math.max(0, xi), 0);
   const h = 1e-5;
   for (const d of [0, 0.1, 0.25, 1 / 3, 0.5, 0.6, 0.75, 0.9, -0.3, -0.7]) {
-    for (const slope of [0, 1]) {
+    // On the kink itself either slope will do.
+    for (const slope of d === 0 ? [0, 1] : [d > 0 ? 1 : 0]) {
       const at = Float64Array.of(d * h, 1, -1);
       const report = checkGradient(relu, at, [slope, 1, 0]);
       assertEquals([report.kinks, report.wrong], [[0], []], `${d}`);
@@ -139,12 +145,56 @@ Deno.test("a kink is neither right nor wrong, at 0 or a part of the step away", 
   assertEquals(checkGradient(relu, Float64Array.of(0), [NaN]).wrong, [0]);
 });
 
+Deno.test("a kink excuses a gradient of either side, and no other one", () => {
+  const relu: Loss = ([x]) => Math.max(0, x);
+  for (const slope of [99, 2, -1, -0.6]) {
+    const report = checkGradient(relu, Float64Array.of(0), [slope]);
+    assertEquals([report.kinks, report.wrong], [[], [0]], `${slope}`);
+  }
+  // Flat and smooth: the slopes differ by a power of h that is no kink's.
+  const flat: Loss = ([x]) => x ** 4;
+  const { wrong } = checkGradient(flat, Float64Array.of(0), [5], { h: 1e-2 });
+  assertEquals(wrong, [0]);
+});
+
+Deno.test("noise that looks like a kink does not hide a wrong gradient", () => {
+  const loss: Loss = ([x, y]) => Math.fround(Math.sin(x) * Math.exp(y));
+  for (let i = 0; i < 20; i++) {
+    const x = 1 + i / 50;
+    const at = Float64Array.of(x, 0.3);
+    const right = [Math.cos(x), Math.sin(x)].map((g) => g * Math.exp(0.3));
+    const twice = right.map((g) => 2 * g);
+    const options = { h: 1e-3, tolerance: 1e-2 };
+    assertEquals(checkGradient(loss, at, right, options).wrong, []);
+    assertEquals(checkGradient(loss, at, twice, options).wrong, [0, 1]);
+  }
+});
+
+Deno.test("a loss of a million rounds, which is neither a slope nor a kink", () => {
+  // 1e6 and sin x, but for rounding.
+  const loss: Loss = ([x, y]) => Math.sin(x) + (1e3 + y) ** 2 - 2e3 * y - y * y;
+  const report = checkGradient(loss, Float64Array.of(1, 2), [Math.cos(1), 0], {
+    // 1e−10 / h of cos 1.
+    tolerance: 1e-4,
+  });
+  assert(report.numeric[1] !== 0);
+  assertEquals([report.wrong, report.kinks], [[], []]);
+});
+
+Deno.test("a large parameter moves by what x + h is, not by h", () => {
+  const at = Float64Array.of(Math.PI * 1e6);
+  assertEquals(checkGradient(([x]) => x, at, [1]).worst, 0);
+});
+
 Deno.test("the best step of doubles is near 1e−5, both sides of it are worse", () => {
   const steps = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10];
   const errors = sweep(smooth, AT, gradient(AT), steps);
   const best = steps[errors.indexOf(Math.min(...errors))];
   assert(best <= 1e-4 && best >= 1e-6, `${best}`);
   assert(errors[0] > 1e-5 && errors[8] > 1e-8 && Math.min(...errors) < 1e-9);
+  // The worst is that of any parameter, not only of the last.
+  const bad = gradient(AT).with(0, 7);
+  assert(sweep(smooth, AT, bad, [1e-5])[0] > 0.5);
   // h² above it: a step 10 times larger costs 100 times.
   assertAlmostEquals(errors[0] / errors[1], 100, 5);
 });
@@ -186,6 +236,20 @@ Deno.test("a loss that varies, or is not finite, and sizes that differ are error
     RangeError,
     "Cannot check: the loss is NaN, and then NaN",
   );
+  for (const tolerance of [0, -1, NaN]) {
+    assertThrows(
+      () => checkGradient(smooth, at, [1], { tolerance }),
+      RangeError,
+      `Cannot check to ${tolerance}: must be above 0`,
+    );
+  }
+  for (const [x, h] of [[1, 0], [1e12, 1e-5], [1, NaN]]) {
+    assertThrows(
+      () => numericGradient(([x]) => x, Float64Array.of(x), h),
+      RangeError,
+      `Cannot move parameter 0, ${x}, by ${h}`,
+    );
+  }
   assertThrows(
     () => checkGradient(smooth, at, [1, 2]),
     RangeError,

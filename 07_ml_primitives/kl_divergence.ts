@@ -46,7 +46,7 @@ export function klDivergence(
   let sum = 0;
   p.forEach((pi, i) => {
     // 0 · log 0 is 0, the limit, and not NaN. Two logarithms, as p/q may overflow.
-    if (pi > 0) sum += pi * (pi === q[i] ? 0 : Math.log(pi) - Math.log(q[i]));
+    if (pi > 0) sum += pi * (Math.log(pi) - Math.log(q[i]));
   });
   // Rounding may carry a divergence of almost 0 below it.
   return Math.max(0, sum) / (unit === "bits" ? Math.LN2 : 1);
@@ -72,8 +72,12 @@ export interface Gaussian {
   sd: number;
 }
 
-/** KL(p‖q) of two normal distributions, in nats, in closed form. */
+/**
+ * KL(p‖q) of two normal distributions, in nats, in closed form.
+ * @throws {RangeError} if a standard deviation is not above 0
+ */
 export function klOfGaussians(p: Gaussian, q: Gaussian): number {
+  [p, q].forEach(checkWidth);
   const ratio = p.sd / q.sd;
   const shift = (p.mean - q.mean) / q.sd;
   return (ratio ** 2 - 1 + shift ** 2) / 2 - Math.log(ratio);
@@ -87,7 +91,8 @@ export function klOfGaussians(p: Gaussian, q: Gaussian): number {
  * @param start where the search begins; "seeking" may end in another mode from
  * elsewhere
  * @returns a local minimum, to about 1e−6
- * @throws {RangeError} as {@link klDivergence}, or if p has a 0 when "seeking"
+ * @throws {RangeError} as {@link klDivergence}, if p has a 0 when "seeking", or the
+ * search begins with a standard deviation that is not above 0
  */
 export function fitGaussian(
   p: readonly number[],
@@ -95,6 +100,7 @@ export function fitGaussian(
   direction: "covering" | "seeking",
   start: Gaussian,
 ): Gaussian {
+  checkWidth(start);
   const loss = (mean: number, logSd: number) => {
     const q = onGrid({ mean, sd: Math.exp(logSd) }, x);
     return direction === "covering" ? klDivergence(p, q) : klDivergence(q, p);
@@ -123,11 +129,16 @@ export function fitGaussian(
 /** Probabilities (K,) of evenly spaced points x, as the density there has them. */
 export function onGrid({ mean, sd }: Gaussian, x: readonly number[]): number[] {
   const exponents = x.map((xi) => -(((xi - mean) / sd) ** 2) / 2);
-  const max = Math.max(...exponents);
+  const max = exponents.reduce((a, b) => Math.max(a, b), -Infinity);
   // A density that is 0 in every double far out would be Infinity as a loss.
   const weights = exponents.map((e) => Math.exp(Math.max(e - max, -600)));
   const sum = weights.reduce((total, w) => total + w, 0);
   return weights.map((w) => w / sum);
+}
+
+function checkWidth({ sd }: Gaussian): void {
+  if (sd > 0 && sd < Infinity) return;
+  throw new RangeError(`Cannot use a Gaussian of sd ${sd}: must be above 0`);
 }
 
 if (import.meta.main) {

@@ -160,6 +160,8 @@ Deno.test("a grid gives a Gaussian's probabilities, and no 0 far out", () => {
     0.2617501108999154,
     0.17989804494385989,
   ].forEach((x, i) => assertAlmostEquals(q[i], x, 1e-15));
+  const many = Array.from({ length: 200_000 }, (_, i) => i);
+  assertEquals(onGrid({ mean: 0, sd: 1e9 }, many).length, 200_000);
   assert(onGrid({ mean: 0, sd: 1e-3 }, [0, 1, 2]).every((x) => x > 0));
 });
 
@@ -180,6 +182,17 @@ Deno.test("what is no distribution is an error that says why", () => {
     ] as const
   ) {
     assertThrows(() => klDivergence(p, q), RangeError, line);
+  }
+  for (const sd of [0, -1, NaN, Infinity]) {
+    const [right, wrong] = [{ mean: 0, sd: 1 }, { mean: 0, sd }];
+    const line = `Cannot use a Gaussian of sd ${sd}: must be above 0`;
+    for (
+      const call of [
+        () => klOfGaussians(right, wrong),
+        () => klOfGaussians(wrong, right),
+        () => fitGaussian([0.5, 0.5], [0, 1], "covering", wrong),
+      ]
+    ) assertThrows(call, RangeError, line);
   }
   const p = X.map((_, i) => i === 0 ? 1 : 0);
   assertThrows(

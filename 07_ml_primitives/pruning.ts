@@ -78,15 +78,18 @@ export interface TwoOfFour {
 /**
  * Stores what is left of rows that are pruned 2:4.
  * @param w (R, C), flat, at most two of each four not 0
- * @throws {RangeError} if more are
+ * @throws {RangeError} if more are, or C is no multiple of 4
  */
 export function compress24(w: Float32Array, C: number): TwoOfFour {
   check(w, C);
+  if (C % 4 !== 0) {
+    throw new RangeError(`Cannot compress rows of ${C}: no multiple of 4`);
+  }
   const values = new Float32Array(w.length / 2);
   const places = new Uint8Array(Math.ceil(values.length / 4));
   for (let from = 0; from < w.length; from += 4) {
     const kept = [0, 1, 2, 3].filter((i) => w[from + i] !== 0);
-    if (kept.length > 2 || C % 4 !== 0) {
+    if (kept.length > 2) {
       throw new RangeError(
         `Cannot compress rows of ${C}: ${kept.length} of 4 are not 0 at ${from}`,
       );
@@ -128,7 +131,7 @@ export function bytes(R: number, C: number, K: number) {
     /** With the column of each in 2 bytes, and where each row begins in 4. */
     indexed: 6 * K + 4 * (R + 1),
     /** Half the weights, and two bits for each. */
-    twoOfFour: 2 * R * C + R * C / 8,
+    twoOfFour: 2 * R * C + Math.ceil(R * C / 8),
   };
 }
 

@@ -125,6 +125,10 @@ Deno.test("an index for each weight pays only above a third of zeros", () => {
   const at = (share: number) => bytes(100, 100, 10_000 * (1 - share));
   assert(at(0.3).indexed > at(0.3).dense && at(0.4).indexed < at(0.4).dense);
   assertAlmostEquals(at(0.5).twoOfFour / at(0.5).dense, 17 / 32, 1e-15);
+  // 7 weights, 7 columns, and where 3 rows begin and the last one ends.
+  assertEquals(bytes(3, 4, 7), { dense: 48, indexed: 58, twoOfFour: 26 });
+  const { values, places } = compress24(new Float32Array(12), 4);
+  assertEquals(values.byteLength + places.byteLength, 26);
 });
 
 Deno.test("weights stay as they are", () => {
@@ -150,7 +154,15 @@ Deno.test("shares, rows and patterns that are none are errors that say why", () 
         () => compress24(W, 8),
         "Cannot compress rows of 8: 4 of 4 are not 0 at 0",
       ],
-      [() => compress24(new Float32Array(12), 6), "Cannot compress rows of 6"],
+      [
+        () => compress24(Float32Array.of(1, 0, 2, 3), 4),
+        "Cannot compress rows of 4: 3 of 4 are not 0 at 0",
+      ],
+      [
+        () => compress24(new Float32Array(12), 6),
+        "Cannot compress rows of 6: no multiple of 4",
+      ],
+      [() => prune(W, 8, -0.1), "Cannot prune a share of -0.1: needs 0 to 1"],
       [
         () => multiply24(compress24(prune24(W, 8), 8), new Float32Array(7)),
         "Cannot multiply rows of 8 by 7 numbers",

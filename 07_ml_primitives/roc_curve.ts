@@ -110,11 +110,16 @@ export function averagePrecision(points: readonly Point[]): number {
 /**
  * The threshold with the least cost; of equal ones the highest.
  * @param costs of a negative that is alarmed, and of a positive that is missed
+ * @throws {RangeError} if one is negative, NaN or Infinity
  */
 export function cheapest(
   points: readonly Point[],
   costs: { falseAlarm: number; miss: number },
 ): { threshold: number; cost: number } {
+  for (const cost of [costs.falseAlarm, costs.miss]) {
+    if (cost >= 0 && cost < Infinity) continue;
+    throw new RangeError(`Cannot weigh errors by ${cost}: needs 0 or more`);
+  }
   const P = points[points.length - 1].right;
   return points
     .map(({ threshold, right, wrong }) => ({

@@ -171,4 +171,18 @@ Deno.test("what cannot be ranked is an error that says why", () => {
   ) {
     assertThrows(() => thresholds(scores, positive), RangeError, line);
   }
+  for (const price of [-1, NaN, Infinity]) {
+    for (
+      const costs of [{ falseAlarm: price, miss: 1 }, {
+        falseAlarm: 1,
+        miss: price,
+      }]
+    ) {
+      assertThrows(
+        () => cheapest(POINTS, costs),
+        RangeError,
+        `Cannot weigh errors by ${price}: needs 0 or more`,
+      );
+    }
+  }
 });
