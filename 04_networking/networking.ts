@@ -1,0 +1,148 @@
+#!/usr/bin/env -S deno run --allow-net
+/**
+ * Q. What happens when you enter www.google.com and press Enter?
+ *
+ * A. Told step by step, each with its layer and its time: from the key to the event, from
+ * the text to a URL, past the caches to DNS, from the name to addresses, from an address
+ * to a connection, from the connection to a secret, from the request to the page; then a
+ * waterfall of where the time went. Without an address it goes through the lab, an internet
+ * in this process, for machines that have no other, and for faults.
+ *
+ * Trap: "the browser sends an HTTP request", as the whole answer.
+ * Left out: rendering. The parts are in the other scripts of this chapter.
+ * Source: https://github.com/alex/what-happens-when
+ * Run: `deno run --allow-net networking.ts` in the lab, `… networking.ts www.google.com` on
+ * the internet; with `--bytes`, `--json`, `--svg FILE`, and `--fault "lost packets"`
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { ask } from "./dns_client.ts";
+import { type Fault, FAULTS, startLab } from "./lab.ts";
+import {
+  enter,
+  type Stage,
+  type Story,
+  StoryError,
+  type World,
+} from "./story.ts";
+import { drawSvg, drawText } from "./waterfall.ts";
+
+/** What the command line asks for. */
+export interface Request {
+  readonly text: string;
+  readonly lab: boolean;
+  readonly fault?: Fault;
+  readonly bytes: boolean;
+  readonly json: boolean;
+  readonly svg?: string;
+}
+
+/** Reads the arguments. @throws {SyntaxError} if one is wrong */
+export function readArgs(args: readonly string[]): Request {
+  const flags = parseArgs([...args], {
+    string: ["_", "fault", "svg"],
+    boolean: ["lab", "bytes", "json"],
+    unknown: (name, key) => {
+      if (key) throw new SyntaxError(`Unknown option ${name}`);
+    },
+  });
+  const words = flags._.map(String);
+  const fault = flags.fault as string | undefined;
+  if (fault !== undefined && !FAULTS.includes(fault as Fault)) {
+    throw new SyntaxError(
+      `No fault is called "${fault}": ${FAULTS.join(", ")}`,
+    );
+  }
+  if (flags.svg === "") throw new SyntaxError("--svg needs a file");
+  return {
+    text: words.join(" ") || "www.google.com",
+    lab: Boolean(flags.lab) || fault !== undefined || words.length === 0,
+    bytes: Boolean(flags.bytes),
+    json: Boolean(flags.json),
+    fault: fault as Fault | undefined,
+    svg: flags.svg as string | undefined,
+  };
+}
+
+/** A stage as paragraphs. */
+export function formatStage(
+  { name, layer, start, ms, did, bytes }: Stage,
+): string {
+  return [
+    `${layer}: ${name}, at ${start.toFixed(1)} ms, ${ms.toFixed(1)} ms`,
+    ...did.map((line) => `  ${line}`),
+    ...(bytes ?? []).map((line) => `    ${line}`),
+  ].join("\n");
+}
+
+/** What it came to. */
+export function formatStory(story: Story): string {
+  const { url, status, protocol, address, redirects, bytes, text, ms } = story;
+  return `${status} from ${address} over ${protocol}, ${bytes} bytes of ${url}` +
+    `${redirects > 0 ? ` after ${redirects} redirects` : ""}, ${
+      ms.toFixed(0)
+    } ms\n\n` +
+    text.trimEnd();
+}
+
+/** The real internet. */
+const internet: World = {
+  ask: (address, name, type) => ask({ address }, name, type, { tries: 2 }),
+  connect: (hostname, port, signal) => Deno.connect({ hostname, port, signal }),
+  families: [4],
+};
+
+async function tell(request: Request): Promise<void> {
+  const { text, json, bytes, svg } = request;
+  const lab = request.lab ? await startLab(request.fault) : undefined;
+  const world: World = lab ? { ...lab, families: [4] } : internet;
+  const stages: Stage[] = [];
+  try {
+    const story = await enter(text, world, (stage) => {
+      stages.push(stage);
+      if (!json) console.log(formatStage(stage));
+    }, { showBytes: bytes });
+    if (json) console.log(JSON.stringify({ ...story, stages }, null, 2));
+    else console.log(`\n${drawText(stages)}\n\n${formatStory(story)}`);
+  } catch (error) {
+    if (!(error instanceof StoryError)) throw error;
+    const { stage, message, advice } = error;
+    if (json) {
+      console.log(
+        JSON.stringify({ error: { stage, message, advice }, stages }, null, 2),
+      );
+    } else {console.error(
+        `\nIt ended at the stage "${stage}": ${message}\n${advice}.`,
+      );}
+    Deno.exitCode = 1;
+  } finally {
+    await lab?.close();
+  }
+  if (svg) await Deno.writeTextFile(svg, drawSvg(text, stages));
+}
+
+const USAGE =
+  "Usage: deno run --allow-net networking.ts [ADDRESS] [--lab] [--fault NAME] " +
+  "[--bytes] [--json] [--svg FILE]";
+
+if (import.meta.main) {
+  try {
+    const request = readArgs(Deno.args);
+    const net = { name: "net", host: "0.0.0.0" } as const;
+    if (Deno.permissions.requestSync(net).state !== "granted") {
+      console.error(
+        "Cannot use the network: add --allow-net, also for the lab",
+      );
+      Deno.exit(1);
+    }
+    await tell(request);
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      console.error(`${error.message}\n${USAGE}`);
+      Deno.exit(2);
+    }
+    if (!(error instanceof Error) || !(error.name in Deno.errors)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}

@@ -1,0 +1,86 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type ByteStream } from "./http.ts";
+import { HttpError } from "./http_message.ts";
+import { memoryPair, serve } from "./http2.ts";
+import { Http2Error } from "./http2_frames.ts";
+import { getPage, readText } from "./page.ts";
+
+const URL1 = new URL("https://www.example.com/a?b#c");
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** What is said, what is shown of bytes, and the page. */
+async function get(stream: ByteStream, protocol: string) {
+  const [said, shown]: string[][] = [[], []];
+  const signal = new AbortController().signal;
+  const page = await getPage(
+    ...[stream, URL1, protocol, signal] as const,
+    (line) => said.push(line),
+    (line) => shown.push(line),
+  );
+  return { page, said, shown };
+}
+
+/** A server in memory that sends these bytes, whatever it is asked. */
+function scripted(answer: string): { stream: ByteStream; asked: () => string } {
+  const asked: Uint8Array[] = [];
+  const stream = {
+    readable: ReadableStream.from([utf8(answer)]),
+    writable: new WritableStream<Uint8Array>({
+      write: (bytes) => void asked.push(bytes),
+    }),
+  };
+  const text = () =>
+    asked.map((part) => new TextDecoder().decode(part)).join("");
+  return { stream, asked: text };
+}
+
+Deno.test("over http/1.1 it sends lines, and reads what the head says", async () => {
+  const { stream, asked } = scripted(
+    "HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 4\r\n\r\npage",
+  );
+  const { page, said, shown } = await get(stream, "http/1.1");
+  assertEquals(page, { status: 301, location: "/x", body: utf8("page") });
+  assert(asked().startsWith("GET /a?b HTTP/1.1\r\nHost: www.example.com\r\n"));
+  assertEquals(said, [
+    "GET /a?b HTTP/1.1, Host: www.example.com",
+    "301 Moved",
+    "4 bytes, after decoding",
+  ]);
+  assertEquals(shown[0], "→ GET /a?b HTTP/1.1");
+  assertEquals(shown.slice(-2), ["← location: /x", "← content-length: 4"]);
+});
+
+Deno.test("over h2 it sends frames, and there is no text line", async () => {
+  const [near, far] = memoryPair();
+  const server = serve(far, ({ path, authority }) => ({
+    status: 302,
+    headers: [["location", "/y"]],
+    body: utf8(`${authority} ${path}`),
+  }));
+  const { page, said, shown } = await get(near, "h2");
+  assertEquals(page, {
+    ...{ status: 302, location: "/y", body: utf8("www.example.com /a?b") },
+  });
+  assertEquals(said[1], ":status 302");
+  assert(shown.some((line) => line.startsWith("→ HEADERS, stream 1")));
+  assert(shown.some((line) => line.startsWith("← DATA, stream 1, 20 bytes")));
+  await server.close();
+});
+
+Deno.test("an answer that is cut is an error, over either", async () => {
+  const { stream } = scripted(
+    "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npage",
+  );
+  await assertRejects(() => get(stream, "http/1.1"), HttpError);
+  const [near, far] = memoryPair();
+  const server = serve(far, () => {
+    throw new Error("broken");
+  });
+  await assertRejects(() => get(near, "h2"), Http2Error);
+  await server.close().catch(() => {});
+});
+
+Deno.test("the beginning of a page is 200 characters at most, never half of one", () => {
+  assertEquals(readText(utf8("東京")), "東京");
+  assertEquals(readText(utf8("é".repeat(5000))), "é".repeat(200));
+});
