@@ -59,12 +59,15 @@ export function addressFamily(text: string): 0 | 4 | 6 {
 
 function parseIPv4(text: string): Uint8Array | undefined {
   const parts = text.split(".");
-  const bytes = parts.map((part) =>
-    /^(0|[1-9]\d{0,2})$/.test(part) ? +part : 256
-  );
-  return parts.length === 4 && bytes.every((byte) => byte < 256)
-    ? Uint8Array.from(bytes)
-    : undefined;
+  if (parts.length !== 4) return undefined;
+  const bytes = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) {
+    const byte = Number(parts[i]);
+    // As a number is written, and in no other way: no 01, 1e1, 0x1 or blank.
+    if (!(byte < 256) || `${byte}` !== parts[i] || byte < 0) return undefined;
+    bytes[i] = byte;
+  }
+  return bytes;
 }
 
 function parseIPv6(text: string): Uint8Array | undefined {

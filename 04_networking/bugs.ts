@@ -614,8 +614,8 @@ export const bugs = [
   {
     file: "address.ts",
     name: "reads a leading zero as octal, or as nothing",
-    find: "/^(0|[1-9]\\d{0,2})$/.test(part)",
-    replace: "/^\\d{1,3}$/.test(part)",
+    find: "`${byte}` !== parts[i] ||",
+    replace: "",
     hint: "Is 010.0.0.1 the address 8.0.0.1 or 10.0.0.1?",
   },
   {
@@ -718,10 +718,10 @@ export const bugs = [
   },
   {
     file: "dns_wire.ts",
-    name: "tells ends of names apart by their text without lengths",
-    find: "String.fromCharCode(parts[i].length) + parts[i] + end",
-    replace: "`${parts[i].length}${parts[i]}${end}`",
-    hint: "Is 1 0 9abcdefghi one label or two?",
+    name: "takes a dot within a label for one between two",
+    find: 'const plain = !name.includes("\\\\");',
+    replace: "const plain = name.length >= 0;",
+    hint: "How many labels has john\\.smith.example.com?",
   },
   {
     file: "dns_wire.ts",

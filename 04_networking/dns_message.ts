@@ -183,7 +183,7 @@ function write(to: Writer, kind: Kind, value: unknown): void {
       if (bytes.length !== (kind === "ipv4" ? 4 : 16)) {
         throw new DnsFormatError(`Cannot write ${value} as ${kind}`);
       }
-      return bytes.forEach((byte) => to.u8(byte));
+      return to.bytes(bytes);
     }
     case "string":
       return to.string(value as string);
@@ -216,12 +216,12 @@ export function decode(bytes: Uint8Array): Message {
   const from = new Reader(bytes);
   const id = from.u16();
   const flags = from.u16();
-  const counts = [0, 1, 2, 3].map(() => from.u16());
-  const questions = Array.from({ length: counts[0] }, () => {
-    const question = { name: from.name(), type: typeName(from.u16()) };
+  const counts = [from.u16(), from.u16(), from.u16(), from.u16()];
+  const questions: Question[] = [];
+  for (let n = 0; n < counts[0]; n++) {
+    questions.push({ name: from.name(), type: typeName(from.u16()) });
     from.u16(); // the class
-    return question;
-  });
+  }
   let edns: Edns | undefined;
   let rcode = flags & 15;
   const [answers, authorities, additionals] = counts.slice(1).map(

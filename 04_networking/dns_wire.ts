@@ -24,7 +24,7 @@ const LARGEST = 0xffff;
 
 /** Writes numbers in network order, and names, each end of one only once. */
 export class Writer {
-  #bytes = new Uint8Array(512);
+  #bytes = new Uint8Array(64);
   #length = 0;
   /** Where each end of a name begins. */
   readonly #seen = new Map<string, number>();
@@ -38,7 +38,7 @@ export class Writer {
     }
     if (this.#length > this.#bytes.length) {
       const old = this.#bytes;
-      this.#bytes = new Uint8Array(2 * this.#length);
+      this.#bytes = new Uint8Array(4 * this.#length);
       this.#bytes.set(old);
     }
     return at;
@@ -76,7 +76,9 @@ export class Writer {
 
   /** A length of one byte, and so many. */
   string(x: string): void {
-    this.u8(x.length);
+    need(x.length, 0xff);
+    const at = this.#grow(1);
+    this.#bytes[at] = x.length;
     this.bytes(x);
   }
 
@@ -92,18 +94,19 @@ export class Writer {
   /** @param compress whether its end may be a pointer */
   name(name: string, compress = true): void {
     const parts = labels(name);
-    // From the last label to the first: the ends, as text.
-    const ends: string[] = [];
-    for (let i = parts.length - 1, end = ""; i >= 0; i--) {
-      ends[i] = end = String.fromCharCode(parts[i].length) + parts[i] + end;
-    }
-    for (let i = 0; i < parts.length; i++) {
-      const seen = compress ? this.#seen.get(ends[i]) : undefined;
+    // Texts without backslashes tell ends of names apart as they are.
+    const plain = !name.includes("\\");
+    let end = plain ? parts.join(".") : parts.map(escapeLabel).join(".");
+    for (const part of parts) {
+      const seen = compress ? this.#seen.get(end) : undefined;
       if (seen !== undefined) return this.u16(0xc000 | seen);
-      if (this.#length <= FURTHEST && !this.#seen.has(ends[i])) {
-        this.#seen.set(ends[i], this.#length);
+      if (
+        seen === undefined && this.#length <= FURTHEST && !this.#seen.has(end)
+      ) {
+        this.#seen.set(end, this.#length);
       }
-      this.string(parts[i]);
+      this.string(part);
+      end = end.slice((plain ? part : escapeLabel(part)).length + 1);
     }
     this.u8(0);
   }
@@ -119,6 +122,8 @@ export class Reader {
   /** The next byte to be read. */
   at = 0;
   readonly #bytes: Uint8Array;
+  /** Names by where they begin, as pointers mostly lead there. */
+  readonly #names = new Map<number, { name: string; size: number }>();
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -139,11 +144,12 @@ export class Reader {
   }
 
   u8(): number {
-    return this.take(1)[0];
+    if (this.at >= this.#bytes.length) this.take(1);
+    return this.#bytes[this.at++];
   }
   u16(): number {
-    const [high, low] = this.take(2);
-    return high << 8 | low;
+    if (this.at + 2 > this.#bytes.length) this.take(2);
+    return this.#bytes[this.at++] << 8 | this.#bytes[this.at++];
   }
   u32(): number {
     return this.u16() * 0x10000 + this.u16();
@@ -151,7 +157,11 @@ export class Reader {
 
   /** So many bytes as a string of them. */
   bytes(count: number): string {
-    return ascii(this.take(count));
+    const end = this.at + count;
+    if (end > this.#bytes.length) this.take(count);
+    let text = "";
+    while (this.at < end) text += String.fromCharCode(this.#bytes[this.at++]);
+    return text;
   }
 
   /** Reads within a length of two bytes, all of it. @param read gets where it ends */
@@ -173,11 +183,12 @@ export class Reader {
 
   name(): string {
     const start = this.at;
-    const parts: string[] = [];
+    let name = "";
     // Each pointer must lead further back than all before it, so there is an end.
     let [furthest, size, back] = [start, 1, -1];
     for (let length = this.u8(); length !== 0; length = this.u8()) {
       const at = this.at - 1;
+      let part = "";
       if (length >= 0xc0) {
         const to = (length & 0x3f) << 8 | this.u8();
         if (to >= furthest) {
@@ -185,23 +196,25 @@ export class Reader {
         }
         if (back < 0) back = this.at;
         this.at = furthest = to;
-        continue;
+        const known = this.#names.get(to);
+        if (!known) continue;
+        part = known.name;
+        size += known.size - 1;
+      } else if (length > 63) {
+        this.fail(at, "a label of an unknown kind");
+      } else {
+        part = escapeLabel(this.bytes(length));
+        size += 1 + length;
       }
-      if (length > 63) this.fail(at, "a label of an unknown kind");
-      size += 1 + length;
       if (size > LONGEST) this.fail(at, `a name above ${LONGEST} bytes`);
-      parts.push(escapeLabel(this.bytes(length)));
+      name = name && part !== "." ? `${name}.${part}` : name || part;
+      if (length >= 0xc0) break;
     }
     if (back >= 0) this.at = back;
-    return parts.length > 0 ? parts.join(".") : ".";
+    name ||= ".";
+    this.#names.set(start, { name, size });
+    return name;
   }
-}
-
-function ascii(bytes: Uint8Array): string {
-  // In parts: a call takes no more than some 100,000 arguments.
-  return bytes.length < 4096
-    ? String.fromCharCode(...bytes)
-    : ascii(bytes.subarray(0, 4095)) + ascii(bytes.subarray(4095));
 }
 
 function need(x: number, most: number): void {

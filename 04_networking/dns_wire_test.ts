@@ -74,6 +74,8 @@ Deno.test("labels that look alike when put end to end are not taken for each oth
     written("0.abcdefghi", long),
     `\x010\x09abcdefghi\0\x0a${long}\0`,
   );
+  // Nor is a dot within a label one between two.
+  assertEquals(written("a.b", "a\\.b"), "\x01a\x01b\0\x03a.b\0");
 });
 
 Deno.test("a pointer never leads beyond 14 bits", () => {
@@ -172,6 +174,14 @@ Deno.test("numbers are in network order", () => {
     0x0203,
     0xf4050607,
   ]);
+});
+
+Deno.test("bytes stay where they are when more room is needed", () => {
+  const writer = new Writer();
+  for (let i = 0; i < 1000; i++) writer.u8(i & 255);
+  const bytes = writer.done();
+  assertEquals(bytes.length, 1000);
+  assertEquals(bytes.every((byte, i) => byte === (i & 255)), true);
 });
 
 Deno.test("what does not fit is an error, and so is a 65,536th byte", () => {
