@@ -54,6 +54,8 @@ export interface Lab {
     port: number,
     signal?: AbortSignal,
   ): Promise<Deno.TcpConn>;
+  /** Where its ports 443 and 80 are on 127.0.0.1, for programs that are not of the lab. */
+  readonly ports: Readonly<Record<number, number>>;
   /** How many requests each origin has answered. */
   readonly served: readonly number[];
   /** Ends all of it. */
@@ -169,7 +171,7 @@ export async function startLab(fault?: Fault): Promise<Lab> {
   return {
     hints: { "a.root-servers.net": [ROOT] },
     caCerts: [authority.certificate],
-    served,
+    ...{ ports, served },
     ask(address, name, type) {
       const server = dns.get(address) ?? { address: "127.0.0.1", port: 9 };
       return ask(server, name, type, { timeout: 150 });

@@ -169,3 +169,81 @@ test("a server of the lab can be silent", undefined, async (lab) => {
   );
   assert(["timeout", "refused"].includes(error.code));
 });
+
+const all = net &&
+  (["run", "read", "write", "env"] as const).every((name) =>
+    Deno.permissions.querySync({ name }).state === "granted"
+  );
+const curl = all && has("/usr/bin/curl");
+const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
+
+/** Whether a program is installed. */
+function has(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: curl || needed
+    ? "curl fetches the page over both protocols, and refuses what it must"
+    : "needs curl and all permissions, so not tested here: curl fetches the page",
+  ignore: !curl && !needed,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const fetch = async (lab: Lab, ...args: string[]) => {
+      await Deno.writeTextFile(`${folder}/root.pem`, lab.caCerts[0]);
+      const { 443: secure, 80: open } = lab.ports;
+      const { stdout, code } = await new Deno.Command("curl", {
+        args: [
+          ...["--silent", "--include", "--compressed", "--max-time", "20"],
+          ...["--cacert", `${folder}/root.pem`],
+          ...["--connect-to", `www.google.com:443:127.0.0.1:${secure}`],
+          ...["--connect-to", `google.com:80:127.0.0.1:${open}`],
+          ...args,
+        ],
+      }).output();
+      return { code, text: new TextDecoder().decode(stdout) };
+    };
+    const lab = await startLab();
+    for (
+      const [option, status] of [["--http1.1", "HTTP/1.1 200 OK"], [
+        "--http2",
+        "HTTP/2 200",
+      ]]
+    ) {
+      const { code, text } = await fetch(
+        lab,
+        option,
+        "https://www.google.com/",
+      );
+      assertEquals(code, 0);
+      assert(text.startsWith(status), text);
+      assert(text.includes("façade, naïve, 東京"), text);
+    }
+    const redirected = await fetch(lab, "--location", "http://google.com/");
+    assert(redirected.text.startsWith("HTTP/1.1 301"), redirected.text);
+    assert(redirected.text.includes("HTTP/2 200"), redirected.text);
+    await lab.close();
+    // 60: the certificate is not to be trusted; 47: too many redirects.
+    for (
+      const [fault, expected] of [
+        ["wrong certificate", 60],
+        ["expired certificate", 60],
+        ["unknown authority", 60],
+        ["redirect loop", 47],
+      ] as const
+    ) {
+      const broken = await startLab(fault);
+      const { code } = await fetch(
+        broken,
+        ...["--location", "--max-redirs", "5", "https://www.google.com/"],
+      );
+      assertEquals(code, expected, fault);
+      await broken.close();
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
