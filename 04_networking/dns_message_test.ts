@@ -174,7 +174,7 @@ Deno.test("whatever bytes come, there is a message or a DnsFormatError, and soon
   const random = (n: number) => (state = state * 48271 % 2147483647) % n;
   const seeds = [bytes(QUERY), bytes(RESPONSE)];
   let read = 0;
-  for (let n = 0; n < 20_000; n++) {
+  for (let n = 0; n < 60_000; n++) {
     const mutant = seeds[n % 2].slice();
     for (let i = 0; i <= random(4); i++) {
       // Lengths, pointers and counts are where it hurts.
