@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Identity, makeAuthority } from "./certificates.ts";
+import { run, testWith } from "./counterparts.ts";
 
 const net = Deno.permissions.querySync({ name: "net" }).state === "granted";
 
@@ -132,47 +133,26 @@ Deno.test("a certificate without a name, or with what is none, is an error", asy
   }
 });
 
-const all = (["run", "read", "write", "env"] as const).every((name) =>
-  Deno.permissions.querySync({ name }).state === "granted"
-);
-const openssl = all && has("/usr/bin/openssl");
-const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
-
-/** Whether a program is installed. */
-function has(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-Deno.test({
-  name: openssl || needed
-    ? "openssl takes the chain, and reads what was meant"
-    : "needs openssl and all permissions, so not tested here: openssl takes the chain",
-  ignore: !openssl && !needed,
-  async fn() {
+testWith(
+  "openssl",
+  "openssl takes the chain, and reads what was meant",
+  async () => {
     const folder = await Deno.makeTempDir();
     await Deno.writeTextFile(`${folder}/root.pem`, authority.certificate);
     await Deno.writeTextFile(`${folder}/server.pem`, server.certificate);
     await Deno.writeTextFile(`${folder}/key.pem`, server.key);
-    const run = async (...args: string[]) => {
-      const command = new Deno.Command("openssl", { args, cwd: folder });
-      const { stdout, stderr } = await command.output();
-      return new TextDecoder().decode(stdout) +
-        new TextDecoder().decode(stderr);
-    };
+    const openssl = async (...args: string[]) =>
+      (await run("openssl", args, folder)).text;
     const verify = ["verify", "-x509_strict", "-CAfile", "root.pem"];
     assertEquals(
-      await run(...verify, "-purpose", "sslserver", "server.pem"),
+      await openssl(...verify, "-purpose", "sslserver", "server.pem"),
       "server.pem: OK\n",
     );
     const named = (name: string) =>
-      run(...verify, "-verify_hostname", name, "server.pem");
+      openssl(...verify, "-verify_hostname", name, "server.pem");
     assertEquals(await named("a.example.net"), "server.pem: OK\n");
     assert((await named("example.com")).includes("hostname mismatch"));
-    const text = await run("x509", "-in", "server.pem", "-noout", "-text");
+    const text = await openssl("x509", "-in", "server.pem", "-noout", "-text");
     for (
       const line of [
         "Signature Algorithm: ecdsa-with-SHA256",
@@ -189,10 +169,10 @@ Deno.test({
     }
     // The key is that of the certificate.
     const [a, b] = [
-      await run("x509", "-in", "server.pem", "-noout", "-pubkey"),
-      await run("pkey", "-in", "key.pem", "-pubout"),
+      await openssl("x509", "-in", "server.pem", "-noout", "-pubkey"),
+      await openssl("pkey", "-in", "key.pem", "-pubout"),
     ];
     assertEquals(a, b);
     await Deno.remove(folder, { recursive: true });
   },
-});
+);

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createSocket } from "node:dgram";
+import { run, testWith } from "./counterparts.ts";
 import { ask } from "./dns_client.ts";
 import { decode, encode, message } from "./dns_message.ts";
 import { type DnsRecord } from "./dns_record.ts";
@@ -204,68 +205,42 @@ test("to close ends open connections, too", zone, async (server) => {
   server.close = () => Promise.resolve();
 });
 
-const all = net &&
-  (["run", "read", "env"] as const).every((name) =>
-    Deno.permissions.querySync({ name }).state === "granted"
+testWith("dig", "dig reads every answer, over UDP and TCP", async () => {
+  const server = await serveDns(zone);
+  const dig = async (...args: string[]) => {
+    const at = [`@${server.address}`, "-p", `${server.port}`];
+    return (await run("dig", [...at, ...args])).out;
+  };
+  assertEquals(
+    await dig("+short", "alias.example.com"),
+    "www.example.com.\n192.0.2.1\n",
   );
-const dig = all && has("/usr/bin/dig");
-const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
-
-/** Whether a program is installed. */
-function has(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
+  assertEquals(
+    (await dig("+short", "more.example.com")).split("\n").length,
+    100,
+  );
+  assert(
+    (await dig("+ignore", "more.example.com")).includes("flags: qr aa tc rd"),
+  );
+  assertEquals(await dig("+short", "+tcp", "www.example.com"), "192.0.2.1\n");
+  assertEquals(
+    await dig("+short", "t.example.com", "TXT"),
+    '"a \\"b\\"" ""\n',
+  );
+  assertEquals(
+    await dig("+short", "t.example.com", "HTTPS"),
+    '1 . alpn="h2"\n',
+  );
+  const none = await dig("no.example.com");
+  assert(
+    none.includes("status: NXDOMAIN") &&
+      none.includes("\tSOA\tns.example.com."),
+  );
+  const no = await dig("www.example.com", "AAAA");
+  assert(no.includes("status: NOERROR") && no.includes("ANSWER: 0"));
+  assert((await dig("example.org")).includes("status: REFUSED"));
+  for (const text of [none, no]) {
+    assert(!text.includes("WARNING: Message parser"));
   }
-}
-
-Deno.test({
-  name: dig || needed
-    ? "dig reads every answer, over UDP and TCP"
-    : "needs dig and all permissions, so not tested here: dig reads every answer",
-  ignore: !dig && !needed,
-  async fn() {
-    const server = await serveDns(zone);
-    const run = async (...args: string[]) => {
-      const at = [`@${server.address}`, "-p", `${server.port}`];
-      const { stdout } = await new Deno.Command("dig", {
-        args: [...at, ...args],
-      })
-        .output();
-      return new TextDecoder().decode(stdout);
-    };
-    assertEquals(
-      await run("+short", "alias.example.com"),
-      "www.example.com.\n192.0.2.1\n",
-    );
-    assertEquals(
-      (await run("+short", "more.example.com")).split("\n").length,
-      100,
-    );
-    assert(
-      (await run("+ignore", "more.example.com")).includes("flags: qr aa tc rd"),
-    );
-    assertEquals(await run("+short", "+tcp", "www.example.com"), "192.0.2.1\n");
-    assertEquals(
-      await run("+short", "t.example.com", "TXT"),
-      '"a \\"b\\"" ""\n',
-    );
-    assertEquals(
-      await run("+short", "t.example.com", "HTTPS"),
-      '1 . alpn="h2"\n',
-    );
-    const none = await run("no.example.com");
-    assert(
-      none.includes("status: NXDOMAIN") &&
-        none.includes("\tSOA\tns.example.com."),
-    );
-    const no = await run("www.example.com", "AAAA");
-    assert(no.includes("status: NOERROR") && no.includes("ANSWER: 0"));
-    assert((await run("example.org")).includes("status: REFUSED"));
-    for (const text of [none, no]) {
-      assert(!text.includes("WARNING: Message parser"));
-    }
-    await server.close();
-  },
+  await server.close();
 });

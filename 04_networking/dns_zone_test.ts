@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { testWith, withProgram } from "./counterparts.ts";
 import { ask } from "./dns_client.ts";
 import { type Message, message, RCODES } from "./dns_message.ts";
 import { type DnsRecord, formatRecord } from "./dns_record.ts";
@@ -284,72 +285,31 @@ Deno.test("the root zone holds every name", () => {
   assertEquals(at("org", "TXT").answers.length, 1);
 });
 
-const granted = (["read", "write", "run", "net", "env"] as const).every((
-  name,
-) => Deno.permissions.querySync({ name }).state === "granted");
-const KNOT = "/usr/sbin/knotd";
-const hasKnot = granted && has(KNOT);
-const needed = granted && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
+const server = (port: number) => ({ address: "127.0.0.1", port });
 
-/** Whether a program is installed. */
-function has(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-/** Serves the zones by knotd while `work` runs. */
-async function withKnot(work: (port: number) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  for (const { origin, records } of ZONES) {
-    const text = records.map(formatRecord).join("\n");
-    await Deno.writeTextFile(`${folder}/${origin}.zone`, `${text}\n`);
-  }
-  const zones = ZONES.map(({ origin }) =>
-    `  - domain: ${origin}\n    file: "${folder}/${origin}.zone"\n    semantic-checks: off\n`
-  ).join("");
-  await Deno.writeTextFile(
-    `${folder}/knot.conf`,
-    `server:\n  listen: 127.0.0.1@${port}\n  rundir: "${folder}"\n` +
-      `database:\n  storage: "${folder}"\nzone:\n${zones}`,
-  );
-  const knot = new Deno.Command(KNOT, {
-    args: ["-c", `${folder}/knot.conf`],
-    ...{ stdin: "null", stdout: "null", stderr: "null" },
-  }).spawn();
-  try {
-    const server = { address: "127.0.0.1", port };
-    // It needs a moment to load its zones.
-    for (let n = 0; n < 100; n++) {
-      const options = { timeout: 100, tries: 1 };
-      const reply = await ask(server, "deep.example.org", "SOA", options)
-        .catch(() => undefined);
-      if (reply?.rcode === 0) break;
-      await new Promise((done) => setTimeout(done, 50));
-    }
-    await work(port);
-  } finally {
-    knot.kill("SIGTERM");
-    await knot.status;
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-Deno.test({
-  name: hasKnot || needed
-    ? "knotd answers all these questions alike"
-    : "needs knotd and all permissions, so not tested here: knotd answers alike",
-  ignore: !hasKnot && !needed,
-  fn: () =>
-    withKnot(async (port) => {
+testWith("knotd", "knotd answers all these questions alike", () =>
+  withProgram(
+    "knotd",
+    (folder, port) => ({
+      "knot.conf":
+        `server:\n  listen: 127.0.0.1@${port}\n  rundir: "${folder}"\n` +
+        `database:\n  storage: "${folder}"\nzone:\n` +
+        ZONES.map(({ origin }) =>
+          `  - domain: ${origin}\n    file: "${folder}/${origin}.zone"\n` +
+          "    semantic-checks: off\n"
+        ).join(""),
+      ...Object.fromEntries(ZONES.map(({ origin, records }) => [
+        `${origin}.zone`,
+        records.map((record) => `${formatRecord(record)}\n`).join(""),
+      ])),
+    }),
+    (folder) => ["-c", `${folder}/knot.conf`],
+    (port) =>
+      ask(server(port), "deep.example.org", "SOA", { timeout: 100, tries: 1 })
+        .then(({ rcode }) => rcode === 0, () => false),
+    async (port) => {
       for (const [, name, type, expected] of LOOKS) {
-        const server = { address: "127.0.0.1", port };
-        const reply = brief(await ask(server, name, type));
+        const reply = brief(await ask(server(port), name, type));
         // Records of one name and type have no order, and names keep no case: knotd
         // repeats that of the question.
         const sorted = ([status, ...sections]: unknown[]) => [
@@ -360,5 +320,5 @@ Deno.test({
         ];
         assertEquals(sorted(reply), sorted(expected), `${name} ${type}`);
       }
-    }),
-});
+    },
+  ));

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { run, testWith } from "./counterparts.ts";
 import { DnsError } from "./dns_client.ts";
 import { Resolver } from "./dns_resolver.ts";
 import { type Fault, type Lab, startLab } from "./lab.ts";
@@ -170,42 +171,21 @@ test("a server of the lab can be silent", undefined, async (lab) => {
   assert(["timeout", "refused"].includes(error.code));
 });
 
-const all = net &&
-  (["run", "read", "write", "env"] as const).every((name) =>
-    Deno.permissions.querySync({ name }).state === "granted"
-  );
-const curl = all && has("/usr/bin/curl");
-const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
-
-/** Whether a program is installed. */
-function has(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-Deno.test({
-  name: curl || needed
-    ? "curl fetches the page over both protocols, and refuses what it must"
-    : "needs curl and all permissions, so not tested here: curl fetches the page",
-  ignore: !curl && !needed,
-  async fn() {
+testWith(
+  "curl",
+  "curl fetches the page over both protocols, and refuses what it must",
+  async () => {
     const folder = await Deno.makeTempDir();
     const fetch = async (lab: Lab, ...args: string[]) => {
       await Deno.writeTextFile(`${folder}/root.pem`, lab.caCerts[0]);
       const { 443: secure, 80: open } = lab.ports;
-      const { stdout, code } = await new Deno.Command("curl", {
-        args: [
-          ...["--silent", "--include", "--compressed", "--max-time", "20"],
-          ...["--cacert", `${folder}/root.pem`],
-          ...["--connect-to", `www.google.com:443:127.0.0.1:${secure}`],
-          ...["--connect-to", `google.com:80:127.0.0.1:${open}`],
-          ...args,
-        ],
-      }).output();
-      return { code, text: new TextDecoder().decode(stdout) };
+      return await run("curl", [
+        ...["--silent", "--include", "--compressed", "--max-time", "20"],
+        ...["--cacert", `${folder}/root.pem`],
+        ...["--connect-to", `www.google.com:443:127.0.0.1:${secure}`],
+        ...["--connect-to", `google.com:80:127.0.0.1:${open}`],
+        ...args,
+      ]);
     };
     const lab = await startLab();
     for (
@@ -214,7 +194,7 @@ Deno.test({
         "HTTP/2 200",
       ]]
     ) {
-      const { code, text } = await fetch(
+      const { code, out: text } = await fetch(
         lab,
         option,
         "https://www.google.com/",
@@ -224,8 +204,8 @@ Deno.test({
       assert(text.includes("façade, naïve, 東京"), text);
     }
     const redirected = await fetch(lab, "--location", "http://google.com/");
-    assert(redirected.text.startsWith("HTTP/1.1 301"), redirected.text);
-    assert(redirected.text.includes("HTTP/2 200"), redirected.text);
+    assert(redirected.out.startsWith("HTTP/1.1 301"), redirected.out);
+    assert(redirected.out.includes("HTTP/2 200"), redirected.out);
     await lab.close();
     // 60: the certificate is not to be trusted; 47: too many redirects.
     for (
@@ -246,4 +226,4 @@ Deno.test({
     }
     await Deno.remove(folder, { recursive: true });
   },
-});
+);

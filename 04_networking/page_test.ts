@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { makeAuthority } from "./certificates.ts";
+import { testWith, withProgram } from "./counterparts.ts";
 import { type ByteStream } from "./http.ts";
 import { HttpError } from "./http_message.ts";
 import { memoryPair, serve } from "./http2.ts";
@@ -86,134 +87,83 @@ Deno.test("the beginning of a page is 200 characters at most, never half of one"
   assertEquals(readText(utf8("é".repeat(5000))), "é".repeat(200));
 });
 
-const all = (["net", "run", "read", "write", "env"] as const).every((name) =>
-  Deno.permissions.querySync({ name }).state === "granted"
+const LARGE = Array.from({ length: 200_000 }, (_, i) => `${i} façade\n`).join(
+  "",
 );
-const NGINX = "/usr/sbin/nginx";
-const nginx = all && has(NGINX);
-const needed = all && Deno.env.get("REQUIRE_COUNTERPARTS") === "1";
 
-/** Whether a program is installed. */
-function has(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-/** Serves a folder by nginx over TLS while `work` runs. */
-async function withNginx(
-  files: Record<string, string>,
-  work: (port: number, root: string) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+testWith("nginx", "nginx's pages come whole over both protocols", async () => {
   const authority = await makeAuthority("Test Root");
+  const root = authority.certificate;
   const { certificate, key } = await authority.issue({
     names: ["www.example.com"],
   });
-  const config = `daemon off; pid ${folder}/pid; error_log ${folder}/log;
-    events {}
-    http {
-      access_log off; default_type text/plain; gzip on; gzip_types text/plain;
-      client_body_temp_path ${folder}/t; proxy_temp_path ${folder}/t;
-      fastcgi_temp_path ${folder}/t; uwsgi_temp_path ${folder}/t; scgi_temp_path ${folder}/t;
-      server {
-        listen 127.0.0.1:${port} ssl http2;
-        ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;
-        root ${folder}/www;
-        location = /moved { return 301 /small; }
-      }
-    }`;
-  await Deno.mkdir(`${folder}/www`);
-  // It reads files as another user, if it was started as root.
-  await Deno.chmod(folder, 0o755);
-  for (
-    const [name, text] of Object.entries({
-      ...{ "nginx.conf": config, "cert.pem": certificate, "key.pem": key },
-      ...files,
-    })
-  ) {
-    await Deno.writeTextFile(`${folder}/${name}`, text);
-  }
-  const server = new Deno.Command(NGINX, {
-    args: ["-c", `${folder}/nginx.conf`],
-    ...{ stdin: "null", stdout: "null", stderr: "null" },
-  }).spawn();
-  try {
-    for (let n = 0; n < 100; n++) {
-      const ready = await Deno.connect({ hostname: "127.0.0.1", port })
-        .then((connection) => (connection.close(), true), () => false);
-      if (ready) break;
-      await new Promise((done) => setTimeout(done, 30));
-    }
-    await work(port, authority.certificate);
-  } finally {
-    server.kill("SIGTERM");
-    await server.status;
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-Deno.test({
-  name: nginx || needed
-    ? "nginx's pages come whole over both protocols"
-    : "needs nginx and all permissions, so not tested here: nginx's pages come whole",
-  ignore: !nginx && !needed,
-  async fn() {
-    const large = Array.from({ length: 200_000 }, (_, i) => `${i} façade\n`)
-      .join("");
-    await withNginx(
-      { "www/small": "é", "www/large": large },
-      async (port, root) => {
-        for (const protocol of ["h2", "http/1.1"]) {
-          for (
-            const [path, status, text] of [
-              ["/small", 200, "é"],
-              ["/large", 200, large],
-              ["/none", 404, undefined],
-              ["/moved", 301, undefined],
-            ] as const
-          ) {
-            const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
-            const tls = await Deno.startTls(tcp, {
-              ...{
-                hostname: "www.example.com",
-                caCerts: [root],
-                alpnProtocols: [protocol],
-              },
-            });
-            assertEquals((await tls.handshake()).alpnProtocol, protocol);
-            const url = new URL(`https://www.example.com${path}`);
-            const signal = new AbortController().signal;
-            const page = await getPage(
-              tls,
-              url,
-              protocol,
-              signal,
-              () => {},
-              () => {},
+  await withProgram(
+    "nginx",
+    (folder, port) => ({
+      ...{ "cert.pem": certificate, "key.pem": key, small: "é", large: LARGE },
+      "nginx.conf": `daemon off; pid ${folder}/pid; error_log ${folder}/log;
+        events {}
+        http {
+          access_log off; default_type text/plain; gzip on; gzip_types text/plain;
+          client_body_temp_path ${folder}/t; proxy_temp_path ${folder}/t;
+          fastcgi_temp_path ${folder}/t; uwsgi_temp_path ${folder}/t;
+          scgi_temp_path ${folder}/t;
+          server {
+            listen 127.0.0.1:${port} ssl http2; root ${folder};
+            ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;
+            location = /moved { return 301 /small; }
+          }
+        }`,
+    }),
+    (folder) => ["-c", `${folder}/nginx.conf`],
+    (port) =>
+      Deno.connect({ hostname: "127.0.0.1", port })
+        .then((connection) => (connection.close(), true), () => false),
+    async (port) => {
+      for (const protocol of ["h2", "http/1.1"]) {
+        for (
+          const [path, status, text] of [
+            ["/small", 200, "é"],
+            ["/large", 200, LARGE],
+            ["/none", 404, undefined],
+            ["/moved", 301, undefined],
+          ] as const
+        ) {
+          const tcp = await Deno.connect({ hostname: "127.0.0.1", port });
+          const tls = await Deno.startTls(tcp, {
+            ...{
+              hostname: "www.example.com",
+              caCerts: [root],
+              alpnProtocols: [protocol],
+            },
+          });
+          assertEquals((await tls.handshake()).alpnProtocol, protocol);
+          const url = new URL(`https://www.example.com${path}`);
+          const signal = new AbortController().signal;
+          const page = await getPage(
+            tls,
+            url,
+            protocol,
+            signal,
+            () => {},
+            () => {},
+          );
+          assertEquals(page.status, status);
+          if (text !== undefined) {
+            // Not assertEquals(): the difference of 3 MB is no use to anybody.
+            assert(
+              new TextDecoder().decode(page.body) === text,
+              `${protocol} ${path}`,
             );
-            assertEquals(page.status, status);
-            if (text !== undefined) {
-              // Not assertEquals(): the difference of 3 MB is no use to anybody.
-              assert(
-                new TextDecoder().decode(page.body) === text,
-                `${protocol} ${path}`,
-              );
-            }
-            if (path === "/moved") assert(page.location?.endsWith("/small"));
-            try {
-              tls.close();
-            } catch {
-              // It has ended with the page.
-            }
+          }
+          if (path === "/moved") assert(page.location?.endsWith("/small"));
+          try {
+            tls.close();
+          } catch {
+            // It has ended with the page.
           }
         }
-      },
-    );
-  },
+      }
+    },
+  );
 });
