@@ -712,7 +712,7 @@ export const bugs = [
   {
     file: "dns_wire.ts",
     name: "compresses with offsets above 14 bits",
-    find: "this.#length <= FURTHEST && ",
+    find: " && this.#length <= FURTHEST",
     replace: "",
     hint: "What is 0xc000 | 0x4001?",
   },

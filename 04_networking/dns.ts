@@ -45,7 +45,7 @@ export function readArgs(args: readonly string[]): Request {
   const flags = parseArgs([...args], {
     string: ["_", "type", "server", "port"],
     boolean: ["trace"],
-    unknown: (name, key) => {
+    unknown: (name: string, key?: string) => {
       if (key) throw new SyntaxError(`Unknown option ${name}`);
     },
   });

@@ -93,16 +93,16 @@ export class Writer {
 
   /** @param compress whether its end may be a pointer */
   name(name: string, compress = true): void {
+    const whole = compress ? this.#seen.get(name) : undefined;
+    if (whole !== undefined) return this.u16(0xc000 | whole);
     const parts = labels(name);
     // Texts without backslashes tell ends of names apart as they are.
     const plain = !name.includes("\\");
     let end = plain ? parts.join(".") : parts.map(escapeLabel).join(".");
     for (const part of parts) {
-      const seen = compress ? this.#seen.get(end) : undefined;
-      if (seen !== undefined) return this.u16(0xc000 | seen);
-      if (
-        seen === undefined && this.#length <= FURTHEST && !this.#seen.has(end)
-      ) {
+      const seen = this.#seen.get(end);
+      if (seen !== undefined && compress) return this.u16(0xc000 | seen);
+      if (seen === undefined && this.#length <= FURTHEST) {
         this.#seen.set(end, this.#length);
       }
       this.string(part);

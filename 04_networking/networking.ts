@@ -42,7 +42,7 @@ export function readArgs(args: readonly string[]): Request {
   const flags = parseArgs([...args], {
     string: ["_", "fault", "svg"],
     boolean: ["lab", "bytes", "json"],
-    unknown: (name, key) => {
+    unknown: (name: string, key?: string) => {
       if (key) throw new SyntaxError(`Unknown option ${name}`);
     },
   });

@@ -133,7 +133,7 @@ for (
 ) {
   test(`${fault}: the story names the stage, and what a person can do`, async () => {
     const { error, stages } = await go("www.google.com", fault);
-    assert(error instanceof StoryError, `${error}`);
+    if (!(error instanceof StoryError)) throw new Error(`no error, ${error}`);
     assertEquals(error.stage, stage);
     assert(error.message.includes(line), error.message);
     assert(error.advice.includes(advice), error.advice);
