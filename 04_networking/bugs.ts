@@ -961,13 +961,8 @@ export const bugs = [
   {
     file: "dns_server.ts",
     name: "ends the connection after one answer",
-    find: `        at += await connection.write(framed.subarray(at));
-      }
-`,
-    replace: `        at += await connection.write(framed.subarray(at));
-      }
-      return;
-`,
+    find: "await sendFramed(connection, reply);",
+    replace: "return await sendFramed(connection, reply);",
     hint: "How many questions may come on one TCP connection?",
   },
   {

@@ -20,7 +20,7 @@ import { createSocket } from "node:dgram";
 import { addressFamily, formatAddress, parseAddress } from "./address.ts";
 import { decode, encode, type Message, message } from "./dns_message.ts";
 import { canonicalName, DnsFormatError, formatRecord } from "./dns_record.ts";
-import { serveDns } from "./dns_server.ts";
+import { sendFramed, serveDns } from "./dns_server.ts";
 
 /** Where a server listens. */
 export interface Server {
@@ -182,10 +182,7 @@ async function overTcp(
     });
     either.addEventListener("abort", close);
     either.throwIfAborted();
-    const sent = Uint8Array.of(packet.length >> 8, packet.length, ...packet);
-    for (let at = 0; at < sent.length;) {
-      at += await connection.write(sent.subarray(at));
-    }
+    await sendFramed(connection, packet);
     const [high, low] = await readExactly(connection, 2);
     const answer = decode(await readExactly(connection, high << 8 | low));
     if (answers(answer, question)) return answer;

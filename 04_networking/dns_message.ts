@@ -76,15 +76,16 @@ export const RCODES = [
 const IN = 1;
 const OPT = 41;
 /** Bits of the header's second pair of bytes. */
-const FLAGS = [
-  ["response", 0x8000],
-  ["authoritative", 0x0400],
-  ["truncated", 0x0200],
-  ["recursionDesired", 0x0100],
-  ["recursionAvailable", 0x0080],
-  ["authenticData", 0x0020],
-  ["checkingDisabled", 0x0010],
-] as const;
+const FLAGS = {
+  response: 0x8000,
+  authoritative: 0x0400,
+  truncated: 0x0200,
+  recursionDesired: 0x0100,
+  recursionAvailable: 0x0080,
+  authenticData: 0x0020,
+  checkingDisabled: 0x0010,
+} as const;
+const FLAG_NAMES = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
 const SECTIONS = ["answers", "authorities", "additionals"] as const;
 
 /** A message with these fields, and nothing else: a query that asks nothing. */
@@ -116,7 +117,7 @@ export function encode(m: Message): Uint8Array {
   const to = new Writer();
   to.u16(m.id);
   let flags = number("opcode", m.opcode, 4) << 11 | m.rcode & 15;
-  for (const [flag, bit] of FLAGS) if (m[flag]) flags |= bit;
+  for (const flag of FLAG_NAMES) if (m[flag]) flags |= FLAGS[flag];
   if (number("rcode", m.rcode, 12) > 15 && !m.edns) {
     throw new DnsFormatError(`Cannot write rcode ${m.rcode} without EDNS`);
   }
@@ -261,13 +262,13 @@ export function decode(bytes: Uint8Array): Message {
     id,
     opcode: flags >> 11 & 15,
     rcode,
-    response: (flags & 0x8000) !== 0,
-    authoritative: (flags & 0x0400) !== 0,
-    truncated: (flags & 0x0200) !== 0,
-    recursionDesired: (flags & 0x0100) !== 0,
-    recursionAvailable: (flags & 0x0080) !== 0,
-    authenticData: (flags & 0x0020) !== 0,
-    checkingDisabled: (flags & 0x0010) !== 0,
+    response: (flags & FLAGS.response) !== 0,
+    authoritative: (flags & FLAGS.authoritative) !== 0,
+    truncated: (flags & FLAGS.truncated) !== 0,
+    recursionDesired: (flags & FLAGS.recursionDesired) !== 0,
+    recursionAvailable: (flags & FLAGS.recursionAvailable) !== 0,
+    authenticData: (flags & FLAGS.authenticData) !== 0,
+    checkingDisabled: (flags & FLAGS.checkingDisabled) !== 0,
     ...{ questions, answers, authorities, additionals },
     ...(edns && { edns }),
   };
@@ -302,7 +303,6 @@ function read(from: Reader, kind: Kind, end: number): unknown {
     case "u32":
       return from[kind]();
     case "name":
-      return from.name();
     // Compressed all the same: be liberal (RFC 3597 section 4).
     case "plain":
       return from.name();

@@ -151,16 +151,21 @@ async function converse(connection: Deno.TcpConn, answer: Answer) {
       clearTimeout(timer);
       const reply = bytes && await respond(bytes, answer, "tcp");
       if (!reply) return;
-      const framed = Uint8Array.of(reply.length >> 8, reply.length, ...reply);
-      for (let at = 0; at < framed.length;) {
-        at += await connection.write(framed.subarray(at));
-      }
+      await sendFramed(connection, reply);
     }
   } catch {
     // The client is gone, or the server ends: nobody is left to be told.
   } finally {
     clearTimeout(timer);
     close();
+  }
+}
+
+/** Sends a message over TCP, where its length of two bytes stands before it. */
+export async function sendFramed(connection: Deno.TcpConn, packet: Uint8Array) {
+  const framed = Uint8Array.of(packet.length >> 8, packet.length, ...packet);
+  for (let at = 0; at < framed.length;) {
+    at += await connection.write(framed.subarray(at));
   }
 }
 

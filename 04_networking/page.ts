@@ -16,7 +16,12 @@
 import { type ByteStream, HttpConnection } from "./http.ts";
 import { connect, memoryPair, serve } from "./http2.ts";
 import { describeFrame } from "./http2_frames.ts";
-import { encodeRequest, requestFor } from "./http_message.ts";
+import {
+  concat,
+  encodeRequest,
+  HttpError,
+  requestFor,
+} from "./http_message.ts";
 
 /** What came of a request. */
 export interface Page {
@@ -27,6 +32,15 @@ export interface Page {
 
 /** Takes a line for people. */
 type Say = (line: string) => void;
+
+/** Asks for a URL over a connection that speaks one protocol. */
+type Fetch = (
+  stream: ByteStream,
+  url: URL,
+  signal: AbortSignal,
+  say: Say,
+  bytes: Say,
+) => Promise<Page>;
 
 /** The longest page, in bytes. */
 const MOST_BYTES = 16 * 2 ** 20;
@@ -49,13 +63,7 @@ export function getPage(
   return over(stream, url, signal, say, bytes);
 }
 
-async function overHttp1(
-  stream: ByteStream,
-  url: URL,
-  signal: AbortSignal,
-  say: Say,
-  bytes: Say,
-): Promise<Page> {
+const overHttp1: Fetch = async (stream, url, signal, say, bytes) => {
   const request = requestFor(url, { fields: [["Connection", "close"]] });
   for (
     const line of new TextDecoder().decode(encodeRequest(request)).trim().split(
@@ -73,15 +81,9 @@ async function overHttp1(
   const body = await response.bytes(MOST_BYTES);
   say(`${body.length} bytes, after decoding`);
   return { status, location: response.field("location"), body };
-}
+};
 
-async function overHttp2(
-  stream: ByteStream,
-  url: URL,
-  signal: AbortSignal,
-  say: Say,
-  bytes: Say,
-): Promise<Page> {
+const overHttp2: Fetch = async (stream, url, signal, say, bytes) => {
   const client = connect(stream, {
     signal,
     observe: (sent, frame) =>
@@ -98,11 +100,21 @@ async function overHttp2(
   const field = (name: string) =>
     response.headers.find(([n]) => n === name)?.[1];
   say(`:status ${response.status}`);
-  const body = new Uint8Array(await new Response(response.body).arrayBuffer());
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body) {
+    size += part.length;
+    if (size > MOST_BYTES) {
+      const why = `Cannot keep the body: longer than ${MOST_BYTES} bytes`;
+      throw new HttpError("limit", why);
+    }
+    parts.push(part);
+  }
+  const body = concat(parts);
   say(`${body.length} bytes in DATA frames`);
   await client.close();
   return { status: response.status, location: field("location"), body };
-}
+};
 
 /** The beginning of a page, as text in UTF-8. */
 export const readText = (body: Uint8Array) =>

@@ -82,6 +82,19 @@ Deno.test("an answer that is cut is an error, over either", async () => {
   await server.close().catch(() => {});
 });
 
+Deno.test("a page above 16 MiB is an error over either, and not kept", async () => {
+  const size = 16 * 2 ** 20 + 1;
+  const [near, far] = memoryPair();
+  const server = serve(far, () => ({ body: new Uint8Array(size) }));
+  const line = "Cannot keep the body: longer than 16777216 bytes";
+  await assertRejects(() => get(near, "h2"), HttpError, line);
+  await server.close().catch(() => {});
+  const { stream } = scripted(
+    `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${"x".repeat(size)}`,
+  );
+  await assertRejects(() => get(stream, "http/1.1"), HttpError, line);
+});
+
 Deno.test("the beginning of a page is 200 characters at most, never half of one", () => {
   assertEquals(readText(utf8("東京")), "東京");
   assertEquals(readText(utf8("é".repeat(5000))), "é".repeat(200));

@@ -263,7 +263,7 @@ export async function enter(
             `ClientHello with a share of a key, for ${host}; offers h2 and http/1.1`,
           );
           say(
-            `ServerHello with the other share; what follows is encrypted: certificate,`,
+            `ServerHello with the other share; in TLS 1.3 all else is encrypted: certificate,`,
           );
           say(
             `signed by an authority that is trusted, for ${host}, valid today`,
