@@ -97,6 +97,7 @@ async function tell(request: Request): Promise<void> {
   const lab = request.lab ? await startLab(request.fault) : undefined;
   const world: World = lab ? { ...lab, families: [4] } : internet;
   const stages: Stage[] = [];
+  if (lab && !json) console.log("In the lab, an internet in this process\n");
   try {
     const story = await enter(text, world, (stage) => {
       stages.push(stage);
