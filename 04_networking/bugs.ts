@@ -59,9 +59,17 @@ export const bugs = [
   {
     file: "page.ts",
     name: "cuts a character in two at the end of what it shows",
-    find: "body.subarray(0, 4096)).slice(0, 200);",
-    replace: "body.subarray(0, 201));",
+    find: "body.subarray(0, 4096))].slice(0, 200)",
+    replace: "body.subarray(0, 201))]",
     hint: "How many bytes has é?",
+  },
+  {
+    file: "page.ts",
+    name: "counts units of UTF-16 for characters",
+    find:
+      `[...new TextDecoder().decode(body.subarray(0, 4096))].slice(0, 200).join("")`,
+    replace: "new TextDecoder().decode(body.subarray(0, 4096)).slice(0, 200)",
+    hint: "How long is “😀” to JavaScript?",
   },
   {
     file: "happy_eyeballs.ts",
@@ -91,6 +99,15 @@ export const bugs = [
     find: "await Promise.race([done, wait(headStart, stop.signal)]);",
     replace: "await wait(Math.min(headStart, 3000), stop.signal);",
     hint: "What is there to wait for after an error?",
+  },
+  {
+    file: "happy_eyeballs.ts",
+    name: "leaves a connection open that came together with the signal",
+    find:
+      "if (winner) return { ...winner, attempts };\n    signal?.throwIfAborted();",
+    replace:
+      "signal?.throwIfAborted();\n    if (winner) return { ...winner, attempts };",
+    hint: "Who closes what nobody is given?",
   },
   {
     file: "waterfall.ts",
@@ -255,7 +272,7 @@ export const bugs = [
   {
     file: "http_message.ts",
     name: "drops the folded part of a field",
-    find: "last[1] = `${last[1]} ${trim(line)}`;",
+    find: "last[1] += last[1] && more ? ` ${more}` : more;",
     replace: "",
     hint: "What is a line that begins with a space?",
   },
@@ -265,6 +282,27 @@ export const bugs = [
     find: "this.#piece = this.#piece.subarray(taken.length);",
     replace: "this.#piece = new Uint8Array();",
     hint: "How many lines may come in one packet?",
+  },
+  {
+    file: "http_message.ts",
+    name: "leaves the space of a fold at the start of the value",
+    find: "last[1] += last[1] && more ? ` ${more}` : more;",
+    replace: "last[1] += ` ${more}`;",
+    hint: "What is the value of a field whose first line is empty?",
+  },
+  {
+    file: "http_message.ts",
+    name: "takes names in the case in which they were sent",
+    find: "fields.push([name.toLowerCase(),",
+    replace: "fields.push([name,",
+    hint: "Is CONTENT-LENGTH a length?",
+  },
+  {
+    file: "http_message.ts",
+    name: "reads bytes as “latin1”, which the web takes for windows-1252",
+    find: "return String.fromCharCode(...bytes);",
+    replace: `return new TextDecoder("latin1").decode(bytes);`,
+    hint: "Which character is byte 0x80 to TextDecoder?",
   },
   {
     file: "http_body.ts",
@@ -361,6 +399,35 @@ export const bugs = [
     find: "highWaterMark: 0",
     replace: "highWaterMark: 1",
     hint: "Who should fill the memory: the server or the reader?",
+  },
+  {
+    file: "http_body.ts",
+    name: "undoes the codings in the order in which they are listed",
+    find: "of codings.reverse()) {",
+    replace: "of codings) {",
+    hint: "Which wrapping was put on last?",
+  },
+  {
+    file: "http_body.ts",
+    name: "takes the bytes of a Location for letters",
+    find: "      ?.replace(/[\\x80-\\xff]/g, (byte) => `%${hex(byte)}`);",
+    replace: "      ;",
+    hint:
+      "A server sends c3 bc. How many letters is that to the one who asks next?",
+  },
+  {
+    file: "http_body.ts",
+    name: "gives an empty body to whoever reads it a second time",
+    find: "this.#taken = true;",
+    replace: "",
+    hint: "What does a stream give that has ended?",
+  },
+  {
+    file: "http_body.ts",
+    name: "skips 1xx for ever",
+    find: "interim <= MAX_INTERIM;",
+    replace: ";",
+    hint: "What if the server sends nothing but 103?",
   },
   {
     file: "http_content.ts",
@@ -477,7 +544,7 @@ export const bugs = [
   {
     file: "redirects.ts",
     name: "loses the fragment",
-    find: "if (!to.hash) to.hash = at.hash;",
+    find: `if (!location.includes("#")) to.hash = at.hash;`,
     replace: "",
     hint: "Where on the page does the reader land?",
   },
@@ -504,6 +571,28 @@ export const bugs = [
     hint: "What is new about the second request?",
   },
   {
+    file: "redirects.ts",
+    name: "makes a GET of a PUT after 302",
+    find: `status <= 302 && method === "POST"`,
+    replace: `status <= 302 && method !== "HEAD"`,
+    hint: "Which method do 301 and 302 change?",
+  },
+  {
+    file: "redirects.ts",
+    name: "describes a body that is no longer sent",
+    find: " || toGet && OF_BODY.test(lower)",
+    replace: "",
+    hint: "What is Content-Type the type of?",
+  },
+  {
+    file: "redirects.ts",
+    name: "takes a wrong Location for a wrong argument",
+    find: "    console.error((error as HttpError).message);\n    Deno.exit(1);",
+    replace:
+      '    const { code, message } = error as HttpError;\n    if (code === "url") refuse(message);\n    console.error(message);\n    Deno.exit(1);',
+    hint: "Who wrote the URL that cannot be opened?",
+  },
+  {
     file: "cookies.ts",
     name: "compares the ends of names",
     find: "host.endsWith(`.${domain}`)",
@@ -521,7 +610,7 @@ export const bugs = [
   {
     file: "cookies.ts",
     name: "sends a cookie without Domain to names below",
-    find: `hostOnly: !domain || !domain.includes("."),`,
+    find: "hostOnly: single,",
     replace: "hostOnly: false,",
     hint: "Who said that other hosts may see it?",
   },
@@ -535,7 +624,7 @@ export const bugs = [
   {
     file: "cookies.ts",
     name: "lets a host set a cookie for all of com",
-    find: `if (domain && !domain.includes(".") && domain !== host) {`,
+    find: "if (domain && single && domain !== host) {",
     replace: "if (false) {",
     hint: "Who lies below “com”?",
   },
@@ -610,6 +699,48 @@ export const bugs = [
     find: "const same = new Date(ms).getUTCDate() === day && day > 0;",
     replace: "const same = ms === ms;",
     hint: "What is Date.UTC(2021, 1, 31)?",
+  },
+  {
+    file: "cookies.ts",
+    name: "cuts a letter of UTF-8 in two with trim()",
+    find: "trim(pair.slice(equals + 1)),",
+    replace: "pair.slice(equals + 1).trim(),",
+    hint: "“à” is c3 a0. What is a0 on its own?",
+  },
+  {
+    file: "cookies.ts",
+    name: "lets http push Secure cookies out of the jar",
+    find: "Number(secureLast && secure)",
+    replace: "Number(!secureLast && secure)",
+    hint: "What happens to the session after fifty cookies from http?",
+  },
+  {
+    file: "cookies.ts",
+    name: "lets an expired Secure cookie stand in the way",
+    find: "    this.#dropExpired();\n    if (!isSecure(url)",
+    replace: "    if (!isSecure(url)",
+    hint: "When is a cookie gone: when it ends, or when somebody looks?",
+  },
+  {
+    file: "cookies.ts",
+    name: "believes a prefix that stands where the name should",
+    find: `if (name === "" && /^__(secure|host)-/.test(lower)) {`,
+    replace: "if (false) {",
+    hint: "How is a cookie without a name sent?",
+  },
+  {
+    file: "cookies.ts",
+    name: "compares prefixes by case",
+    find: "const lower = (name || value).toLowerCase();",
+    replace: "const lower = name || value;",
+    hint: "What if the server takes __host-id for __Host-id?",
+  },
+  {
+    file: "cookies.ts",
+    name: "takes the end of an address for its domain",
+    find: "const address = /^[\\d.]+$|^\\[/.test(host);",
+    replace: "const address = false;",
+    hint: "Whose parent is 0.0.1?",
   },
   {
     file: "address.ts",
@@ -1083,6 +1214,13 @@ export const bugs = [
     hint: "Which response is the last one?",
   },
   {
+    file: "http2.ts",
+    name: "waits for a body after HEAD, 204 and 304",
+    find: "stream.expected = empty ? 0 : contentLength(rest, stream.id);",
+    replace: "stream.expected = contentLength(rest, stream.id);",
+    hint: "What does content-length mean in an answer to HEAD?",
+  },
+  {
     file: "http2_connection.ts",
     name: "numbers its streams 1, 2, 3",
     find: "this.#nextId += 2;",
@@ -1149,12 +1287,41 @@ export const bugs = [
     hint: "Who may open stream 2?",
   },
   {
+    file: "http2_connection.ts",
+    name: "takes as many streams as a client opens",
+    find: "this.#streams.size >= this.#maxStreams",
+    replace: "this.#streams.size >= Infinity",
+    hint: "What did SETTINGS_MAX_CONCURRENT_STREAMS promise?",
+  },
+  {
+    file: "http2_connection.ts",
+    name: "takes a smaller number for a new stream",
+    find: "if (id <= this.#lastPeerId || !this.onStream) throw ended();",
+    replace: "if (!this.onStream) throw ended();",
+    hint: "What is a stream that was left out, once a higher one is open?",
+  },
+  {
     file: "http2_stream.ts",
     name: "gives bytes back when they arrive",
     find: "if (data.length > 0) this.#queue.push(data);",
     replace: `if (data.length > 0) this.#queue.push(data);
     this.owner.consume(this, data.length);`,
     hint: "What then bounds the queue?",
+  },
+  {
+    file: "http2_stream.ts",
+    name: "forgets to compare the end with content-length",
+    find: `    this.#checkLength(this.#got !== (this.expected ?? this.#got));
+`,
+    replace: "",
+    hint: "Who would notice a body that was cut off?",
+  },
+  {
+    file: "http2_stream.ts",
+    name: "counts the bytes that it drops only if somebody reads",
+    find: "    return all.reduce((sum, data) => sum + data.length, 0);",
+    replace: "    return 0 * all.length;",
+    hint: "To whom do the bytes of a stream that failed still count?",
   },
   {
     file: "http2_sender.ts",
@@ -1178,6 +1345,29 @@ export const bugs = [
 `,
     replace: "",
     hint: "How does the peer know that its settings hold?",
+  },
+  {
+    file: "http2_sender.ts",
+    name: "lets the last stream of GOAWAY grow",
+    find: "this.#last = Math.min(this.#last, last);",
+    replace: "this.#last = last;",
+    hint:
+      "What may a client have done with the streams above the first number?",
+  },
+  {
+    file: "http2_sender.ts",
+    name: "lets a window grow above 2³¹ − 1",
+    find: "const right = window + increment <= MAX_WINDOW;",
+    replace: "const right = window >= 0 || increment > 0;",
+    hint: "What becomes of a counter of 31 bits?",
+  },
+  {
+    file: "http2_sender.ts",
+    name: "counts no answers that nobody reads",
+    find: `this.#replies++;
+    this`,
+    replace: "this",
+    hint: "What grows while a peer pings and never reads?",
   },
   {
     file: "http2_receiver.ts",
@@ -1211,6 +1401,13 @@ export const bugs = [
     hint: "What is decoded: a frame, or a block?",
   },
   {
+    file: "http2_receiver.ts",
+    name: "takes a header that is too long for a broken block",
+    find: "const stringSize = 2 * MAX_BLOCK;",
+    replace: "const stringSize = listSize;",
+    hint: "Must every request end because the cookie of one is long?",
+  },
+  {
     file: "http2_messages.ts",
     name: "takes a line break in a value",
     find: "/[\\0\\r\\n]|",
@@ -1225,11 +1422,57 @@ export const bugs = [
     hint: "Which of the two will the next server believe?",
   },
   {
+    file: "http2_messages.ts",
+    name: "lets the host differ from the authority",
+    find: 'name === "host" && value.toLowerCase()',
+    replace: 'name === "" && value.toLowerCase()',
+    hint: "Which of the two will the server behind the proxy believe?",
+  },
+  {
+    file: "http2_messages.ts",
+    name: "takes a path with a space",
+    find: `      if (/[ \\t]/.test(value)) throw bad("has a space");
+`,
+    replace: "",
+    hint: "What comes after the path in HTTP/1.1's first line?",
+  },
+  {
+    file: "http2_messages.ts",
+    name: "lets a header with a colon come after others",
+    find: 'if (rest.length > 0) throw bad("comes after other headers");',
+    replace: "",
+    hint: "Where must :status and :path stand?",
+  },
+  {
     file: "http2_server.ts",
     name: "limits the open streams only",
     find: "if (running >= maxStreams) {",
     replace: "if (running >= Infinity) {",
     hint: "Is a stream that was reset still open? And its handler?",
+  },
+  {
+    file: "http2_server.ts",
+    name: "keeps the bodies that no handler reads",
+    find: `    stream.body.cancel().catch(() => {});
+`,
+    replace: "",
+    hint:
+      "Who gives the bytes back that arrived for a handler that did not want them?",
+  },
+  {
+    file: "http2_server.ts",
+    name: "answers a client that reads nothing",
+    find: `    await stream.owner.ready;
+`,
+    replace: "",
+    hint: "How many answers may wait for a client that only asks?",
+  },
+  {
+    file: "http2_server.ts",
+    name: "takes the end of the request's body for the end of the stream",
+    find: "stream.onCancel = () => {};",
+    replace: "",
+    hint: "May a server that wants no more of the upload still answer 413?",
   },
   {
     file: "http2_frames.ts",
@@ -1340,6 +1583,13 @@ export const bugs = [
     find: "smallest < maxSize ? [smallest, maxSize] : [maxSize]",
     replace: "[maxSize]",
     hint: "What has the encoder dropped meanwhile that the decoder still has?",
+  },
+  {
+    file: "hpack.ts",
+    name: "needs no new size in a block after its own setting has shrunk",
+    find: "      if (this.#mustShrink) {",
+    replace: "      if (this.#mustShrink && fields > 0) {",
+    hint: "What if the peer has not seen the new setting, although it said so?",
   },
   {
     file: "hpack_strings.ts",
@@ -1501,6 +1751,28 @@ export const bugs = [
     hint: "How much may be on the way?",
   },
   {
+    file: "tcp_endpoint.ts",
+    name: "takes data with an acknowledgement of what was never sent",
+    find: `    if (ahead(ack, this.#next) > 0) return this.#send({});
+`,
+    replace: "",
+    hint: "How does one know that a segment is of this conversation?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "reads data before its own SYN is acknowledged",
+    find: "if (ack === undefined || !open) return;",
+    replace: "if (ack === undefined || !open && ack < 0) return;",
+    hint: "Who can be sure that the other side is where it says it is?",
+  },
+  {
+    file: "tcp_endpoint.ts",
+    name: "answers a SYN-ACK that nobody asked for",
+    find: "if (answer || again) this.#send({});",
+    replace: "if (answer || ack !== undefined) this.#send({});",
+    hint: "What number would the answer acknowledge?",
+  },
+  {
     file: "der.ts",
     name: "writes integers whose first bit is the sign",
     find: "if (bytes[0] >= 128) bytes.unshift(0);",
@@ -1524,8 +1796,8 @@ export const bugs = [
   {
     file: "der.ts",
     name: "writes years from 2050 on with two digits",
-    find: "return date.getUTCFullYear() < 2050",
-    replace: "return date.getUTCFullYear() < 2100",
+    find: "return year < 2050",
+    replace: "return year < 2100",
     hint: "Which century does a reader take for 50?",
   },
   {
@@ -1541,6 +1813,13 @@ export const bugs = [
     find: "bytes.unshift(128 | more % 128);",
     replace: "bytes.push(128 | more % 128);",
     hint: "Which part of 840 comes first, and which byte is the last one?",
+  },
+  {
+    file: "der.ts",
+    name: "takes numbers of an identifier that a double cannot hold",
+    find: "\\d{0,14})$/;",
+    replace: "\\d*)$/;",
+    hint: "What is 2⁵³ + 1 as a double?",
   },
   {
     file: "certificates.ts",

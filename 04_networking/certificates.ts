@@ -50,7 +50,7 @@ export interface Authority extends Identity {
 export interface ServerOptions {
   /** Domain names, with * as a first label if need be, or IP addresses. */
   readonly names: readonly string[];
-  /** From when and until when it holds: an hour ago to in a day, if not given. */
+  /** From when and until when it holds: as its authority's own, if not given. */
   readonly from?: Date;
   readonly until?: Date;
 }

@@ -173,6 +173,18 @@ testWith(
       await openssl("pkey", "-in", "key.pem", "-pubout"),
     ];
     assertEquals(a, b);
+    // The server signs another certificate with its key: nobody takes it.
+    await openssl(
+      ...["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+      ...["-nodes", "-keyout", "k.pem", "-out", "r.pem", "-subj", "/CN=evil"],
+    );
+    await openssl(
+      ...["x509", "-req", "-in", "r.pem", "-CA", "server.pem", "-CAkey"],
+      ...["key.pem", "-set_serial", "7", "-out", "evil.pem"],
+    );
+    const evil = [...verify, "-untrusted", "server.pem", "evil.pem"];
+    const refusal = await openssl(...evil);
+    assert(refusal.includes("invalid CA certificate"), refusal);
     await Deno.remove(folder, { recursive: true });
   },
 );

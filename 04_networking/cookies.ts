@@ -17,11 +17,15 @@
  * Run: `deno run cookies.ts`
  * @module
  */
+import { quote, trim } from "./http_message.ts";
 
 /** The longest name with its value, in bytes, and the longest attribute. */
 export const MAX_COOKIE = 4096;
 export const MAX_ATTRIBUTE = 1024;
-/** The most cookies of one host or domain, and of all; the ones used longest ago go first. */
+/**
+ * The most cookies of one host or domain, and of all. The ones used longest ago go first,
+ * but of one domain those that are Secure go last.
+ */
 export const MAX_OF_DOMAIN = 50;
 export const MAX_COOKIES = 3000;
 /** The longest life, in ms: 400 days. */
@@ -83,6 +87,7 @@ export class CookieJar {
 
   /**
    * Takes a Set-Cookie field of an answer from `url`.
+   * @param field as it was read, a byte each character
    * @returns undefined, or in one line why the cookie was refused
    */
   set(url: URL, field: string): string | undefined {
@@ -91,19 +96,19 @@ export class CookieJar {
     const [pair, ...rest] = field.split(";");
     const [name, value] = splitPair(pair);
     if (name === "" && value === "") return "no name and no value";
-    if (byteLength(name) + byteLength(value) > MAX_COOKIE) {
+    if (name.length + value.length > MAX_COOKIE) {
       return `longer than ${MAX_COOKIE} bytes`;
     }
     const attributes = new Map<string, string>();
     for (const part of rest) {
       const equals = part.indexOf("=");
-      const key = equals < 0 ? part : part.slice(0, equals);
-      const text = equals < 0 ? "" : part.slice(equals + 1).trim();
+      const key = trim(equals < 0 ? part : part.slice(0, equals)).toLowerCase();
+      const text = equals < 0 ? "" : trim(part.slice(equals + 1));
       // The last one counts, as long as it is no wrong one.
-      const wrong = byteLength(text) > MAX_ATTRIBUTE ||
-        /^expires$/i.test(key.trim()) && isNaN(parseDate(text)) ||
-        /^max-age$/i.test(key.trim()) && !/^-?\d+$/.test(text);
-      if (!wrong) attributes.set(key.trim().toLowerCase(), text);
+      const wrong = text.length > MAX_ATTRIBUTE ||
+        key === "expires" && isNaN(parseDate(text)) ||
+        key === "max-age" && !/^-?\d+$/.test(text);
+      if (!wrong) attributes.set(key, text);
     }
     const host = hostOf(url);
     const domain = attributes.get("domain")?.replace(/^\./, "").toLowerCase() ??
@@ -111,8 +116,10 @@ export class CookieJar {
     if (domain && !domainMatches(host, domain)) {
       return `${quote(host)} may not set a cookie for ${quote(domain)}`;
     }
-    // "com" would reach every shop; a host of one label may name itself.
-    if (domain && !domain.includes(".") && domain !== host) {
+    // "com", or "com." with its root, would reach every shop; a host of one label may
+    // name itself.
+    const single = !domain.slice(0, -1).includes(".");
+    if (domain && single && domain !== host) {
       return `${quote(domain)} is no name of its own`;
     }
     const path = attributes.get("path");
@@ -121,7 +128,7 @@ export class CookieJar {
       name,
       value,
       domain: domain || host,
-      hostOnly: !domain || !domain.includes("."),
+      hostOnly: single,
       path: path?.startsWith("/") ? path : defaultPath(url.pathname),
       secure,
       httpOnly: attributes.has("httponly"),
@@ -138,6 +145,11 @@ export class CookieJar {
     if (lower.startsWith("__host-") && !(secure && !domain && path === "/")) {
       return "__Host- without Secure and Path=/, or with Domain";
     }
+    // It would be sent without the name, as if it had the prefix there.
+    if (name === "" && /^__(secure|host)-/.test(lower)) {
+      return "a prefix in a cookie without a name";
+    }
+    this.#dropExpired();
     if (!isSecure(url) && this.#shadows(cookie)) {
       return "a Secure cookie has that name";
     }
@@ -170,16 +182,25 @@ export class CookieJar {
     const old = this.#cookies.get(key);
     if (old) cookie.created = old.created;
     this.#cookies.set(key, cookie);
+    this.#dropExpired();
+    this.#evict(MAX_OF_DOMAIN, true, ({ domain }) => domain === cookie.domain);
+    this.#evict(MAX_COOKIES, false, () => true);
+  }
+
+  #dropExpired(): void {
     for (const [key, { expires }] of this.#cookies) {
       if (expires <= this.now()) this.#cookies.delete(key);
     }
-    this.#evict(MAX_OF_DOMAIN, ({ domain }) => domain === cookie.domain);
-    this.#evict(MAX_COOKIES, () => true);
   }
 
-  #evict(most: number, which: (cookie: Cookie) => boolean): void {
+  #evict(
+    most: number,
+    secureLast: boolean,
+    which: (cookie: Cookie) => boolean,
+  ): void {
     const all = [...this.#cookies].filter(([, cookie]) => which(cookie));
-    all.sort(([, a], [, b]) => a.used - b.used);
+    const rank = ({ secure }: Cookie) => Number(secureLast && secure);
+    all.sort(([, a], [, b]) => rank(a) - rank(b) || a.used - b.used);
     for (const [key] of all.slice(0, Math.max(0, all.length - most))) {
       this.#cookies.delete(key);
     }
@@ -245,21 +266,13 @@ function isSecure(url: URL): boolean {
   return url.protocol === "https:";
 }
 
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
-}
-
 /** The name and the value; without "=" it is a value that has no name. */
 function splitPair(pair: string): [name: string, value: string] {
   const equals = pair.indexOf("=");
   return [
-    pair.slice(0, Math.max(0, equals)).trim(),
-    pair.slice(equals + 1).trim(),
+    trim(pair.slice(0, Math.max(0, equals))),
+    trim(pair.slice(equals + 1)),
   ];
-}
-
-function quote(text: string): string {
-  return `"${text.slice(0, 60).replace(/[^\x20-\x7e]/g, "\ufffd")}"`;
 }
 
 if (import.meta.main) {

@@ -145,6 +145,8 @@ Deno.test("a cookie goes where its domain, path and scheme fit, and nowhere else
       ["c=1", "http://www.a.example/x/", "c=1"],
       [" c = 1 = 2 ;; =; x", "https://www.a.example/x/", "c=1 = 2"],
       ['c="a, b"', "https://www.a.example/x/", 'c="a, b"'],
+      // "à" in UTF-8, a byte each character: its second one is a space to trim().
+      ["c=\xc3\xa0", "https://www.a.example/x/", "c=\xc3\xa0"],
       ["=1", "https://www.a.example/x/", "1"],
       ["1", "https://www.a.example/x/", "1"],
       ["c=", "https://www.a.example/x/", "c="],
@@ -204,6 +206,12 @@ Deno.test("cookies for others, for whole suffixes and with false prefixes are re
         "=__Host-c=1",
         "__Host- without Secure and Path=/, or with Domain",
       ],
+      [
+        "https://a.example/",
+        "=__Host-c=1; Secure; Path=/",
+        "a prefix in a cookie without a name",
+      ],
+      ["https://a.com./", "c=1; Domain=com.", '"com." is no name of its own'],
       ["https://a.example/", "c=1\r\nX: y", "a control character"],
       ["https://a.example/", "c=\x00", "a control character"],
       ["https://a.example/", "", "no name and no value"],
@@ -225,7 +233,7 @@ Deno.test("cookies for others, for whole suffixes and with false prefixes are re
       ["https://a.example/", "__Secure-c=1; Secure; Domain=a.example"],
       ["http://localhost/", "c=1; Domain=localhost"],
       ["http://127.0.0.1/", "c=1; Domain=127.0.0.1"],
-      ["https://a.example/", `c=${"x".repeat(MAX_COOKIE - 1)}`],
+      ["https://a.example/", `c=${"\xe9".repeat(MAX_COOKIE - 1)}`],
     ]
   ) assertEquals(jarAt().jar.set(new URL(from), field), undefined, field);
 });
@@ -243,6 +251,16 @@ Deno.test("a cookie set over http neither replaces nor hides a Secure one", () =
   );
   assertEquals(jar.set(http, "other=8; Path=/"), undefined);
   assertEquals(jar.header(new URL("https://a.example/x")), "id=7; other=8");
+});
+
+Deno.test("a Secure cookie that has expired stands in nobody's way", () => {
+  const { jar, clock } = jarAt();
+  const secure = "id=7; Secure; Max-Age=1";
+  jar.set(new URL("https://a.example/"), secure);
+  clock.time = 1000;
+  const http = new URL("http://a.example/");
+  assertEquals(jar.set(http, "id=8"), undefined);
+  assertEquals([jar.header(http), jar.size], ["id=8", 1]);
 });
 
 Deno.test("Max-Age wins over Expires, wrong ones are ignored, and none is for ever", () => {
@@ -312,6 +330,15 @@ Deno.test("a server cannot fill the jar: what was used longest ago goes", () => 
     jar.set(new URL(`http://h${i >> 4}.example/`), `c${i}=1`);
   }
   assertEquals(jar.size, MAX_COOKIES);
+});
+
+Deno.test("http cannot push Secure cookies out by filling the jar", () => {
+  const { jar } = jarAt();
+  jar.set(new URL("https://a.example/"), "id=7; Secure; Path=/x");
+  const http = new URL("http://a.example/");
+  for (let i = 0; i < 2 * MAX_OF_DOMAIN; i++) jar.set(http, `c${i}=1`);
+  assertEquals(jar.size, MAX_OF_DOMAIN);
+  assert(jar.header(new URL("https://a.example/x")).startsWith("id=7; c51=1"));
 });
 
 Deno.test("whatever a Set-Cookie holds, it throws nothing, and no line break comes out", () => {

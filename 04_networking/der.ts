@@ -10,7 +10,7 @@
  *
  * Trap: an integer whose first bit is 1 is negative: a serial number needs a 0 before it.
  * Left out: reading.
- * Source: ITU-T X.690 sections 8 and 10; PEM: RFC 7468.
+ * Source: ITU-T X.690 sections 8, 10 and 11; PEM: RFC 7468.
  * Run: `deno run der.ts`
  * @module
  */
@@ -76,7 +76,9 @@ export const bits = (bytes: Uint8Array, unused = 0): Der =>
 
 /** An object identifier, as 1.2.840.10045.2.1. @throws {SyntaxError} if it is none */
 export function objectId(text: string): Der {
-  const parts = text.split(".").map((part) => /^\d+$/.test(part) ? +part : NaN);
+  // 15 digits at most: a double holds all of them.
+  const number = /^(0|[1-9]\d{0,14})$/;
+  const parts = text.split(".").map((part) => number.test(part) ? +part : NaN);
   const [first, second, ...rest] = parts;
   if (
     parts.some(Number.isNaN) || !(first <= 2) || !(second < 40 || first === 2)
@@ -104,15 +106,14 @@ export const utf8 = (text: string): Der =>
 
 /** A moment, to the second. Years up to 2049 are written with two digits (RFC 5280). */
 export function time(date: Date): Der {
-  if (!(date.getTime() >= Date.UTC(1950, 0))) {
-    throw new RangeError(`Cannot write the date ${date}: needs 1950 or later`);
+  const year = date.getUTCFullYear();
+  if (!(year >= 1950 && year <= 9999)) {
+    throw new RangeError(`Cannot write the date ${date}: needs 1950 to 9999`);
   }
   const digits = date.toISOString().slice(0, 19).replaceAll(/[^\d]/g, "");
   const text = (short: boolean) =>
     new TextEncoder().encode(`${short ? digits.slice(2) : digits}Z`);
-  return date.getUTCFullYear() < 2050
-    ? value(0x17, text(true))
-    : value(0x18, text(false));
+  return year < 2050 ? value(0x17, text(true)) : value(0x18, text(false));
 }
 
 /** Content with a tag whose meaning depends on where it stands; constructed or not. */

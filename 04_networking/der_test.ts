@@ -117,7 +117,18 @@ Deno.test("what DER cannot hold is an error", () => {
     RangeError,
     "Cannot write -1: needs 0 or more",
   );
-  for (const id of ["", "1", "3.1", "1.40", "1.2.x", "1..2"]) {
+  for (
+    const id of [
+      "",
+      "1",
+      "3.1",
+      "1.40",
+      "1.2.x",
+      "1..2",
+      "1.02",
+      "2.25.12345678901234567",
+    ]
+  ) {
     assertThrows(
       () => objectId(id),
       SyntaxError,
@@ -126,4 +137,6 @@ Deno.test("what DER cannot hold is an error", () => {
   }
   assertThrows(() => time(new Date(NaN)), RangeError, "Cannot write the date");
   assertThrows(() => time(new Date("1949-01-01")), RangeError, "needs 1950");
+  const late = new Date("+010000-01-01T00:00:00Z");
+  assertThrows(() => time(late), RangeError, "Cannot write the date");
 });

@@ -97,9 +97,10 @@ export async function connectToFirst<T>(
       if (winner) break;
     }
     await Promise.race([Promise.all(running), aborted(stop.signal)]);
+    // First of all, so that no connection is left behind, whatever the signal says.
+    if (winner) return { ...winner, attempts };
     signal?.throwIfAborted();
-    if (!winner) throw new ConnectError(attempts);
-    return { ...winner, attempts };
+    throw new ConnectError(attempts);
   } finally {
     // Also the clocks of head starts that were not needed.
     stop.abort();

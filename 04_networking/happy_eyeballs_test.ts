@@ -95,6 +95,27 @@ Deno.test("what connects too late is closed", async () => {
   assertEquals(closed, [A6]);
 });
 
+Deno.test("what has connected is given or closed, whenever the signal comes", async () => {
+  for (let n = 0; n < 12; n++) {
+    const stop = new AbortController();
+    const closed: string[] = [];
+    const connect = async (address: string) => {
+      await new Promise((done) => setTimeout(done));
+      const late = async () => {
+        for (let i = 0; i < n; i++) await null;
+        stop.abort();
+      };
+      late();
+      return address;
+    };
+    const { signal } = stop;
+    const won = await connectToFirst([A4], connect, (c) => closed.push(c), {
+      signal,
+    }).catch(() => undefined);
+    assertEquals([won?.connection, ...closed].filter((c) => c), [A4], `${n}`);
+  }
+});
+
 Deno.test("if all fail, the error names each address and why", async () => {
   const { connect, close } = world({
     [A6]: [1, "no route"],

@@ -160,6 +160,21 @@ Deno.test("another implementation's blocks with new sizes of the table are read"
   ]);
 });
 
+// Golden: pip install hpack==4.2.0; python3 -c "
+// from hpack.table import HeaderTable as T; import hashlib
+// print(hashlib.sha256(b'|'.join(n + b' ' + v for n, v in T.STATIC_TABLE)).hexdigest())"
+Deno.test("all 61 entries of the static table are those of another implementation", async () => {
+  const block = Uint8Array.from({ length: 61 }, (_, i) => 0x81 + i);
+  const text = new TextEncoder();
+  const table = new HpackDecoder().decode(block)
+    .map(([name, value]) => `${name} ${value}`).join("|");
+  const digest = await crypto.subtle.digest("SHA-256", text.encode(table));
+  assertEquals(
+    new Uint8Array(digest).toHex(),
+    "01ba30016f3bd3b1db217772b9656c9a5e11074cd277061e6604adbae9efe786",
+  );
+});
+
 const name = fc.constantFrom(
   ":path",
   "cookie",

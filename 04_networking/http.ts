@@ -174,7 +174,7 @@ export async function openNetwork(
 ): Promise<ByteStream> {
   const secure = url.protocol === "https:";
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = Number(url.port) || (secure ? 443 : 80);
+  const port = Number(url.port || (secure ? 443 : 80));
   const host = `${url.hostname}:${port}`;
   const { state } = await Deno.permissions.query({ name: "net", host });
   if (state !== "granted") {

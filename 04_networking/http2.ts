@@ -35,6 +35,7 @@ import {
   type ByteStream,
   type ConnectionOptions,
   memoryPair,
+  type Stream,
 } from "./http2_stream.ts";
 
 export {
@@ -45,6 +46,8 @@ export {
   memoryPair,
   serve,
 };
+
+const MAX_INTERIM = 100;
 
 export interface Http2Request {
   url: string | URL;
@@ -104,7 +107,21 @@ async function fetchOver(
     ...headers,
   ];
   readMessage(all, REQUEST, 0);
-  const stream = await connection.open(all, !body, signal);
+  let response!: Promise<Http2Response>;
+  const stream = await connection.open(all, !body, signal, (stream) => {
+    response = receive(stream, method, signal);
+  });
+  // The response may come, or fail, before the body has been sent.
+  if (body) sendBody(stream, body, true).catch((error) => fail(stream, error));
+  return await response;
+}
+
+/** The response, when its headers are there. */
+function receive(
+  stream: Stream,
+  method: string,
+  signal?: AbortSignal,
+): Promise<Http2Response> {
   const abort = () => stream.reset("CANCEL", signal!.reason);
   signal?.addEventListener("abort", abort);
   const response = Promise.withResolvers<Http2Response>();
@@ -149,12 +166,9 @@ async function fetchOver(
       trailers: trailers.promise,
     });
   };
-  // The response may come, or fail, before the body has been sent.
-  if (body) sendBody(stream, body, true).catch((error) => fail(stream, error));
-  return await response.promise;
+  return response.promise;
 }
 
-const MAX_INTERIM = 100;
 /** What a frame of the demo is for. */
 function meaning(frame: Frame): string {
   switch (frame.type) {

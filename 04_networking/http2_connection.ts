@@ -102,12 +102,14 @@ export class Connection implements StreamOwner {
 
   /**
    * Opens a stream and sends its headers, when the peer lets one more be open.
+   * @param prepare called with it at once, before anything can come for it
    * @throws {Http2Error} REFUSED_STREAM if there can be no further one: it may be sent again
    */
   async open(
     headers: readonly Header[],
     end: boolean,
     signal?: AbortSignal,
+    prepare: (stream: Stream) => void = () => {},
   ): Promise<Stream> {
     const wake = () => this.#sender.wake();
     signal?.addEventListener("abort", wake);
@@ -133,6 +135,7 @@ export class Connection implements StreamOwner {
       this.#drop(stream);
       throw error;
     }
+    prepare(stream);
     return stream;
   }
 
@@ -144,6 +147,10 @@ export class Connection implements StreamOwner {
       this.#drained();
     }
     return this.closed;
+  }
+
+  get ready(): Promise<void> {
+    return this.#sender.ready;
   }
 
   /** Of a stream of this connection. */
@@ -160,9 +167,8 @@ export class Connection implements StreamOwner {
 
   /** Ends a stream with RST_STREAM, unless it has ended. */
   resetStream(stream: Stream, code: ErrorName, error: Error): void {
-    if (this.#streams.get(stream.id) === stream) {
-      this.#reject(stream.id, code, error);
-    }
+    if (this.#streams.get(stream.id) !== stream) return;
+    this.#reject(stream.id, code, error);
   }
 
   /** What the application has taken may be sent again. */
@@ -217,9 +223,7 @@ export class Connection implements StreamOwner {
     const idle = id > 0 && (id % 2 === 0 || id > last);
     const opens = type === "HEADERS" && this.onStream && id % 2 === 1;
     const anywhere = ["CONTINUATION", "PRIORITY", "UNKNOWN"].includes(type);
-    if (idle && !opens && !anywhere) {
-      throw bad(`nobody has opened stream ${id}`);
-    }
+    if (idle && !opens && !anywhere) throw bad(`nobody opened stream ${id}`);
     const stream = this.#streams.get(id);
     switch (frame.type) {
       case "DATA":
@@ -324,12 +328,8 @@ export class Connection implements StreamOwner {
   }
 
   #add(id: number): Stream {
-    const stream = new Stream(
-      this,
-      id,
-      this.#sender.peer.window,
-      this.#receiver.agreedWindow,
-    );
+    const { window } = this.#sender.peer;
+    const stream = new Stream(this, id, window, this.#receiver.agreedWindow);
     this.#streams.set(id, stream);
     return stream;
   }
@@ -345,9 +345,8 @@ export class Connection implements StreamOwner {
 
   #reject(id: number, code: ErrorName, error: Error): void {
     this.#reset.add(id);
-    if (this.#reset.size > MAX_RESET) {
-      this.#reset.delete(this.#reset.values().next().value!);
-    }
+    const [oldest] = this.#reset;
+    if (this.#reset.size > MAX_RESET) this.#reset.delete(oldest);
     const number = ERROR_NAMES.indexOf(code);
     this.#sender.reply({ type: "RST_STREAM", stream: id, code: number });
     const stream = this.#streams.get(id);
@@ -376,8 +375,7 @@ export class Connection implements StreamOwner {
     }
     this.#ended = true;
     this.error = error;
-    const gone = error ??
-      new Http2Error("CANCEL", "The connection was closed");
+    const gone = error ?? new Http2Error("CANCEL", "The connection ended");
     for (const stream of this.#streams.values()) stream.fail(gone);
     this.#streams.clear();
     this.#sender.end();

@@ -4,9 +4,10 @@
  *
  * A. Names in upper case, headers that are of HTTP/1.1's connection, such as
  * transfer-encoding, line breaks in values, headers with a colon that are unknown, late,
- * double or missing, and two lengths that differ. HPACK carries any byte, so nothing on
- * the wire stops them. But most servers behind a proxy still speak HTTP/1.1, and a line
- * break or a second length that is passed on there becomes a request of its own.
+ * double or missing, a host that is not the authority, and two lengths that differ. HPACK
+ * carries any byte, so nothing on the wire stops them. But most servers behind a proxy
+ * still speak HTTP/1.1, and a line break or a second length that is passed on there becomes
+ * a request of its own.
  *
  * Trap: to lower the case of a name instead of refusing it: then two filters disagree.
  * Left out: CONNECT, and the joining of several cookie headers.
@@ -57,12 +58,18 @@ export function readMessage(
       if (!allowed.includes(name)) throw bad("does not belong here");
       if (rest.length > 0) throw bad("comes after other headers");
       if (Object.hasOwn(pseudo, name)) throw bad("comes twice");
+      // It would end a part of HTTP/1.1's first line.
+      if (/[ \t]/.test(value)) throw bad("has a space");
       pseudo[name] = value;
       continue;
     }
     if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) throw bad("is no name");
     if (FORBIDDEN.includes(name) || name === "te" && value !== "trailers") {
       throw bad("is of HTTP/1.1");
+    }
+    const { ":authority": authority = value } = pseudo;
+    if (name === "host" && value.toLowerCase() !== authority.toLowerCase()) {
+      throw bad("is not the :authority");
     }
     rest.push(header);
   }

@@ -64,6 +64,20 @@ Deno.test("a request needs its method, scheme and path, and not its authority", 
   );
 });
 
+Deno.test("a request's host is its authority, and its first line has no spaces", () => {
+  const read = (...rest: Header[]) =>
+    readMessage([...whole, ...rest], REQUEST, 1);
+  assertEquals(read(["host", "A"]).rest, [["host", "A"]]);
+  const other = () => read(["host", "a"], ["host", "b"]);
+  assertThrows(other, Http2Error, '"host" is not the :authority');
+  for (const name of [":method", ":path", ":authority"]) {
+    const bad = whole.map((header): Header =>
+      header[0] === name ? [name, "/ HTTP/1.1"] : header
+    );
+    assertThrows(() => readMessage(bad, REQUEST, 1), Http2Error, "a space");
+  }
+});
+
 Deno.test("trailers have no header with a colon", () => {
   assertEquals(readMessage([["x-sum", "1"]], [], 1).rest, [["x-sum", "1"]]);
   assertThrows(() => readMessage([[":status", "200"]], [], 1), Http2Error);

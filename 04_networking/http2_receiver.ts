@@ -73,7 +73,9 @@ export class Receiver {
     readonly send: (frame: Frame) => void,
   ) {
     const { listSize } = options;
-    this.#decoder = new HpackDecoder({ listSize });
+    // The list's limit is for a long string, too: it fails no more than its stream.
+    const stringSize = 2 * MAX_BLOCK;
+    this.#decoder = new HpackDecoder({ listSize, stringSize });
   }
 
   /** The stream whose headers have begun and not ended; nothing else may come before. */

@@ -60,12 +60,13 @@ export class Sender {
   #writer: WritableStreamDefaultWriter<Uint8Array>;
   #window = DEFAULT_WINDOW;
   #replies = 0;
+  #last = MAX_WINDOW;
   #ended = false;
   #changed = Promise.withResolvers<void>();
 
   /**
    * @param observe called with each frame before it is written
-   * @param onError called if nothing can be written any more
+   * @param onError called if nothing can be written any more, or the peer reads nothing
    */
   constructor(
     writable: WritableStream<Uint8Array>,
@@ -78,6 +79,11 @@ export class Sender {
   /** Resolves when a window, a setting or the number of streams has changed. */
   get changed(): Promise<void> {
     return this.#changed.promise;
+  }
+
+  /** Resolves when the transport can take more, or nothing any more. */
+  get ready(): Promise<void> {
+    return this.#writer.ready.catch(() => {});
   }
 
   /** Lets all who wait look again. */
@@ -101,18 +107,18 @@ export class Sender {
   goAway(last: number, name: ErrorName, message = ""): void {
     const code = ERROR_NAMES.indexOf(name);
     const debug = new TextEncoder().encode(message);
-    this.send({ type: "GOAWAY", stream: 0, last, code, debug });
+    // What was given up once may have been sent again elsewhere.
+    this.#last = Math.min(this.#last, last);
+    this.send({ type: "GOAWAY", stream: 0, last: this.#last, code, debug });
   }
 
-  /** Sends what the peer has caused. @throws if it has caused too much and reads nothing */
+  /** Sends what the peer has caused; it is an error if that is much, and it reads nothing. */
   reply(frame: Frame): void {
     this.#replies++;
     this.send(frame).finally(() => this.#replies--);
     if (this.#replies <= MAX_REPLIES) return;
-    throw new Http2Error(
-      "ENHANCE_YOUR_CALM",
-      `Cannot go on: ${MAX_REPLIES} answers have not been read`,
-    );
+    const why = `Cannot go on: ${MAX_REPLIES} answers have not been read`;
+    this.onError(new Http2Error("ENHANCE_YOUR_CALM", why));
   }
 
   /** Headers, and CONTINUATION for what does not fit, with nothing between them. */
@@ -153,7 +159,7 @@ export class Sender {
   ): Promise<void> {
     for (let at = 0; at < data.length || end && !stream.sent;) {
       // The transport's turn, and that of the other streams.
-      await this.#writer.ready.catch(() => {});
+      await this.ready;
       if (stream.error) throw stream.error;
       const { frameSize } = this.peer;
       const room = Math.min(this.#window, stream.sendWindow, frameSize);

@@ -198,7 +198,11 @@ Deno.test("answers that nobody reads are counted, and read ones are not", async 
     new WritableStream({ write: () => new Promise(() => {}) }),
   );
   for (let n = 0; n < MAX_REPLIES; n++) stuck.sender.reply(ping);
-  assertEquals(fails(() => stuck.sender.reply(ping)), ["ENHANCE_YOUR_CALM", 0]);
+  assertEquals(stuck.errors, []);
+  // It may be the application that resets streams: nothing is thrown at it.
+  stuck.sender.reply(ping);
+  const [error] = stuck.errors as Http2Error[];
+  assertEquals([error?.code, error?.stream], ["ENHANCE_YOUR_CALM", 0]);
   const { sender: read } = sender();
   for (let n = 0; n < 3 * MAX_REPLIES; n++) {
     read.reply(ping);
@@ -227,4 +231,28 @@ Deno.test("a transport that fails is told once a write, and nothing throws", asy
     data: new Uint8Array(8),
   });
   assertEquals([broken.errors.length, broken.frames.length], [1, 1]);
+});
+
+Deno.test("the last stream that GOAWAY names never grows", () => {
+  const { sender: it, frames } = sender();
+  for (const last of [5, 9, 3]) it.goAway(last, "NO_ERROR");
+  const named = frames.map((frame) => "last" in frame && frame.last);
+  assertEquals(named, [5, 5, 3]);
+});
+
+Deno.test("a window above 2³¹ − 1 and an increment of 0 are errors of their owner", () => {
+  const { sender: it } = sender();
+  const one = stream(7, -10);
+  it.addWindow(7, 2 ** 31 - 1, one);
+  assertEquals(one.sendWindow, 2 ** 31 - 11);
+  assertEquals(fails(() => it.addWindow(7, 11, one)), [
+    "FLOW_CONTROL_ERROR",
+    7,
+  ]);
+  it.addWindow(7, 10, one);
+  it.addWindow(0, 2 ** 31 - 65_536);
+  assertEquals(fails(() => it.addWindow(0, 1)), ["FLOW_CONTROL_ERROR", 0]);
+  for (const id of [0, 7]) {
+    assertEquals(fails(() => it.addWindow(id, 0, one)), ["PROTOCOL_ERROR", id]);
+  }
 });

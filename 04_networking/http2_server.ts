@@ -76,6 +76,8 @@ export function serve(
         throw new Http2Error("REFUSED_STREAM", why, stream.id);
       }
       stream.begun = true;
+      // Who wants no more of the body may answer all the same.
+      stream.onCancel = () => {};
       running++;
       answer(stream, request, handler).finally(() => running--);
     };
@@ -94,6 +96,8 @@ async function answer(
     readMessage(all, RESPONSE, stream.id);
     readMessage(trailers, [], stream.id);
     const empty = !body || request.method === "HEAD";
+    // A client that does not read its answers keeps its requests running.
+    await stream.owner.ready;
     stream.sendHeaders(all, empty && trailers.length === 0);
     if (!empty) await sendBody(stream, body, trailers.length === 0);
     if (trailers.length > 0) stream.sendHeaders(trailers, true);
@@ -101,6 +105,9 @@ async function answer(
     if (!stream.received) stream.reset("NO_ERROR");
   } catch (error) {
     fail(stream, error);
+  } finally {
+    // What nobody reads would take up its part of the window for ever.
+    stream.body.cancel().catch(() => {});
   }
 }
 

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import http2 from "node:http2";
+import { type Header, HpackEncoder } from "./hpack.ts";
 import { connect, Http2Error, memoryPair } from "./http2.ts";
+import { concat, encodeFrame, type Frame, PREFACE } from "./http2_frames.ts";
+import { open, SETTINGS } from "./http2_peer.ts";
 import { type Handler, serve } from "./http2_server.ts";
 
 const { state } = Deno.permissions.querySync({
@@ -145,5 +148,76 @@ Deno.test("requests that are reset at once still count as running", async () => 
   }
   assertEquals(most, 3);
   wait.resolve();
+  await client.close();
+});
+
+Deno.test("a handler that cancels the request's body still answers", async () => {
+  const { client } = both(async ({ body }) => {
+    await body.cancel();
+    return { status: 413 };
+  });
+  for (const body of [undefined, pattern(300_000)]) {
+    const response = await client.fetch({ url: site, body });
+    assertEquals([response.status, await read(response.body)], [413, ""]);
+  }
+  await client.close();
+});
+
+Deno.test("a body that no handler reads is given back when it is answered", async () => {
+  for (const cancels of [false, true]) {
+    const arrived = Promise.withResolvers<void>();
+    const { client } = both(async ({ path, body }) => {
+      if (path === "/read") return { body: await new Response(body).bytes() };
+      if (cancels) await body.cancel();
+      await arrived.promise;
+      return { status: 404 };
+    }, {
+      connectionWindow: 65_535,
+      observe: (sent: boolean, frame: Frame) => {
+        if (!sent && frame.type === "DATA" && frame.endStream) {
+          arrived.resolve();
+        }
+      },
+    });
+    const post = (path: string) =>
+      client.fetch({ url: `https://a${path}`, body: pattern(60_000) });
+    assertEquals(await read((await post("/")).body), "");
+    assertEquals((await read((await post("/read")).body)).length > 0, true);
+    await client.close();
+  }
+});
+
+Deno.test("a client that asks and never reads the answers is cut off", async () => {
+  const [near, far] = memoryPair();
+  let asked = 0;
+  const server = serve(near, () => {
+    asked++;
+    return { status: 204 };
+  }, { maxStreams: 10 });
+  const block = new HpackEncoder().encode([
+    [":method", "GET"],
+    [":scheme", "https"],
+    [":path", "/"],
+  ]);
+  const requests = Array.from(
+    { length: 3000 },
+    (_, n) => encodeFrame({ ...open(2 * n + 1), block } as Frame),
+  );
+  const writer = far.writable.getWriter();
+  const start = concat([PREFACE, encodeFrame(SETTINGS)]);
+  writer.write(start).catch(() => {});
+  for (const request of requests) writer.write(request).catch(() => {});
+  writer.close().catch(() => {});
+  await server.closed;
+  assertEquals((server.error as Http2Error)?.code, "ENHANCE_YOUR_CALM");
+  assertEquals(asked, 10);
+});
+
+Deno.test("a host that is not the authority is malformed", async () => {
+  const { client } = both(({ authority }) => ({ body: bytes(authority) }));
+  const ask = (...headers: Header[]) => client.fetch({ url: site, headers });
+  const { body } = await ask(["host", "WWW.google.com"]);
+  assertEquals(await read(body), "www.google.com");
+  await assertRejects(() => ask(["host", "a.com"]), Http2Error, "Malformed");
   await client.close();
 });

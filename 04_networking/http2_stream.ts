@@ -48,6 +48,8 @@ export function memoryPair(): [ByteStream, ByteStream] {
 
 /** What a stream needs of its connection. */
 export interface StreamOwner {
+  /** Resolves when the transport can take more. */
+  readonly ready: Promise<void>;
   sendHeaders(stream: Stream, headers: readonly Header[], end: boolean): void;
   sendData(stream: Stream, data: Uint8Array, end: boolean): Promise<void>;
   /** Sends RST_STREAM, if the stream is open. */
@@ -64,6 +66,8 @@ export class Stream {
   onError: (error: Error) => void = () => {};
   /** Called when everything was received. */
   onEnd: () => void = () => {};
+  /** Called if the reader of the body wants no more of it. */
+  onCancel: () => void = () => this.reset("CANCEL");
   readonly body: ReadableStream<Uint8Array>;
   /** Whether DATA may come: a message's headers have. */
   begun = false;
@@ -78,7 +82,10 @@ export class Stream {
   credit = 0;
   #got = 0;
   #queue: Uint8Array[] = [];
+  /** The front of the queue, the first one last: `shift` would move all the others. */
+  #front: Uint8Array[] = [];
   #failed = false;
+  #cancelled = false;
   #wake = () => {};
   #controller!: ReadableStreamDefaultController<Uint8Array>;
 
@@ -94,8 +101,10 @@ export class Stream {
       },
       pull: () => this.#pull(),
       cancel: () => {
+        this.#cancelled = true;
+        this.#wake();
         this.owner.consume(this, this.#discard());
-        this.reset("CANCEL");
+        this.onCancel();
       },
       // Nothing is taken, and so nothing given back, before somebody reads.
     }, { highWaterMark: 0 });
@@ -121,6 +130,7 @@ export class Stream {
   push(data: Uint8Array): void {
     this.#got += data.length;
     this.#checkLength(this.#got > (this.expected ?? Infinity));
+    if (this.#cancelled) return this.owner.consume(this, data.length);
     if (data.length > 0) this.#queue.push(data);
     this.#wake();
   }
@@ -146,11 +156,17 @@ export class Stream {
   }
 
   async #pull(): Promise<void> {
-    while (this.#queue.length === 0 && !this.received) {
+    const waits = () =>
+      this.#queue.length + this.#front.length === 0 && !this.received;
+    while (waits() && !this.#cancelled) {
       await new Promise<void>((wake) => this.#wake = wake);
     }
-    if (this.#failed) return;
-    const data = this.#queue.shift();
+    if (this.#failed || this.#cancelled) return;
+    if (this.#front.length === 0) {
+      this.#front = this.#queue.reverse();
+      this.#queue = [];
+    }
+    const data = this.#front.pop();
     if (data) {
       this.#controller.enqueue(data);
       this.owner.consume(this, data.length);
@@ -158,9 +174,10 @@ export class Stream {
   }
 
   #discard(): number {
-    const unread = this.#queue.reduce((sum, data) => sum + data.length, 0);
+    const all = [...this.#front, ...this.#queue];
+    this.#front = [];
     this.#queue = [];
-    return unread;
+    return all.reduce((sum, data) => sum + data.length, 0);
   }
 
   #checkLength(wrong: boolean): void {
@@ -178,6 +195,7 @@ if (import.meta.main) {
   const nothing = () => {};
   const stream: Stream = new Stream(
     {
+      ready: Promise.resolve(),
       sendHeaders: nothing,
       sendData: () => Promise.resolve(),
       resetStream: nothing,

@@ -8,6 +8,7 @@ function stream() {
   const resets: string[] = [];
   const it: Stream = new Stream(
     {
+      ready: Promise.resolve(),
       sendHeaders: () => {},
       sendData: () => Promise.resolve(),
       resetStream: (stream, code, error) => {
@@ -107,6 +108,22 @@ Deno.test("a body that is cancelled resets the stream, and gives its bytes back"
   await reader.cancel();
   assertEquals((await read).done, true);
   assertEquals(waiting.resets, ["CANCEL"]);
+});
+
+Deno.test("what comes for a body that was cancelled is given back at once", async () => {
+  const { it, consumed, resets } = stream();
+  let cancelled = 0;
+  it.onCancel = () => cancelled++;
+  const reader = it.body.getReader();
+  const reading = reader.read();
+  await pause();
+  await reader.cancel();
+  assertEquals((await reading).done, true);
+  it.push(bytes(5));
+  it.push(bytes(2));
+  it.finish();
+  await pause();
+  assertEquals([consumed, resets, cancelled], [[5, 2], [], 1]);
 });
 
 Deno.test("content-length is kept, with the first byte too many and at the end", () => {

@@ -325,3 +325,35 @@ Deno.test("requests that must not be sent are errors before anything is", async 
   await client.close();
   await assertRejects(() => client.fetch({ url: site }), Http2Error, "closing");
 });
+
+Deno.test("an abort or a broken transport in the moment of asking is not missed", async () => {
+  const { client } = both(() => new Promise<never>(() => {}));
+  const abort = new AbortController();
+  await new Promise((done) => setTimeout(done));
+  queueMicrotask(() => abort.abort(new Error("stop")));
+  const { signal } = abort;
+  await assertRejects(() => client.fetch({ url: site, signal }), Error, "stop");
+  client.close();
+  const [near, far] = memoryPair();
+  const broken = connect(near);
+  await far.readable.cancel(new Error("gone"));
+  await assertRejects(() => broken.fetch({ url: site }), Http2Error, "gone");
+  await broken.closed;
+});
+
+Deno.test("any number of requests can be cancelled, also if the peer reads nothing", async () => {
+  const [near] = memoryPair();
+  const client = connect(near);
+  const abort = new AbortController();
+  const { signal } = abort;
+  const all = Array.from(
+    { length: 1200 },
+    () => client.fetch({ url: site, signal }).catch((error) => error.message),
+  );
+  await new Promise((done) => setTimeout(done));
+  abort.abort(new Error("stop"));
+  // From the thousandth on it is the connection that has failed.
+  const messages = await Promise.all(all);
+  assertEquals(messages.filter((message) => message === "stop").length, 1000);
+  await client.closed;
+});

@@ -17,10 +17,15 @@
  * Run: `deno run http_body.ts`
  * @module
  */
-import { codingsOf, decoded, type Pieces, texts } from "./http_content.ts";
+import {
+  codingsOf,
+  collect,
+  decoded,
+  type Pieces,
+  texts,
+} from "./http_content.ts";
 import {
   ByteReader,
-  concat,
   type Field,
   HttpError,
   latin1,
@@ -103,6 +108,7 @@ export class HttpResponse {
   readonly reason: string;
   readonly minor: number;
   readonly fields: Field[];
+  #taken = false;
 
   constructor(
     head: ResponseHead,
@@ -126,34 +132,27 @@ export class HttpResponse {
     return this.fields.find(([n]) => n === name.toLowerCase())?.[1];
   }
 
+  /** Where a redirect leads; bytes above ASCII as a URL writes them. */
+  get location(): string | undefined {
+    const hex = (byte: string) => byte.charCodeAt(0).toString(16).toUpperCase();
+    return this.field("location")
+      ?.replace(/[\x80-\xff]/g, (byte) => `%${hex(byte)}`);
+  }
+
   /** The body. @throws {HttpError} "limit" if it is longer than `most` bytes */
   async bytes(most = MAX_BODY): Promise<Uint8Array<ArrayBuffer>> {
-    const parts: Uint8Array[] = [];
-    for await (const part of this.#upTo(most)) parts.push(part);
-    return concat(parts);
+    if (this.#taken || this.body.locked) {
+      throw new HttpError("closed", "Cannot read the body twice");
+    }
+    this.#taken = true;
+    return await collect(this.body, most);
   }
 
   /** The body as text, by its byte order mark, else by Content-Type, else as UTF-8. */
   async text(most = MAX_BODY): Promise<string> {
-    let all = "";
-    const type = this.field("content-type");
-    for await (const part of texts(this.#upTo(most), type)) all += part;
-    return all;
-  }
-
-  async *#upTo(most: number): AsyncGenerator<Uint8Array> {
-    if (this.body.locked) {
-      throw new HttpError("closed", "Cannot read the body twice");
-    }
-    let left = most;
-    for await (const part of this.body) {
-      left -= part.length;
-      if (left < 0) {
-        const message = `Cannot keep the body: longer than ${most} bytes`;
-        throw new HttpError("limit", message);
-      }
-      yield part;
-    }
+    const all = ReadableStream.from([await this.bytes(most)]);
+    const parts = texts(all, this.field("content-type"));
+    return (await Array.fromAsync(parts)).join("");
   }
 }
 

@@ -130,6 +130,32 @@ class Adler32 {
 }
 
 /**
+ * All bytes of a body, in one buffer that grows: an array for each piece would take 150
+ * bytes for a piece of one.
+ * @throws {HttpError} "limit" if they are more than `most`
+ */
+export async function collect(
+  source: AsyncIterable<Uint8Array>,
+  most: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let [all, length] = [new Uint8Array(), 0];
+  for await (const part of source) {
+    const next = length + part.length;
+    if (next > most) {
+      const message = `Cannot keep the body: longer than ${most} bytes`;
+      throw new HttpError("limit", message);
+    }
+    if (next > all.length) {
+      const size = Math.min(most, Math.max(next, 2 * all.length));
+      all = new Uint8Array(all.buffer.transfer(size));
+    }
+    all.set(part, length);
+    length = next;
+  }
+  return new Uint8Array(all.buffer.transfer(length));
+}
+
+/**
  * Text as it comes, in characters that are whole.
  * @param type the Content-Type, if there is one
  */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import zlib from "node:zlib";
 import {
   codingsOf,
+  collect,
   decoded,
   MAX_CODINGS,
   type Pieces,
@@ -167,6 +168,25 @@ Deno.test("codings are listed in order, and unknown ones refused, those of Objec
       "Cannot undo the content coding",
     );
   }
+});
+
+Deno.test("a body in pieces of a byte is kept as bytes, not as so many arrays", async () => {
+  // Whoever keeps the piece itself sees it change.
+  const piece = new Uint8Array(1);
+  async function* pieces() {
+    for (let i = 0; i < 300; i++) {
+      piece[0] = i;
+      yield await Promise.resolve(piece);
+    }
+  }
+  const right = Uint8Array.from({ length: 300 }, (_, i) => i);
+  const kept = await collect(pieces(), 300);
+  assertEquals([kept, kept.buffer.byteLength], [right, 300]);
+  assertEquals(await failure(collect(pieces(), 299)), [
+    "limit",
+    "Cannot keep the body: longer than 299 bytes",
+  ]);
+  assertEquals(await collect(source(), 0), new Uint8Array());
 });
 
 Deno.test("text that is cut inside a character, anywhere, is the same text", async () => {

@@ -249,9 +249,9 @@ export class ByteReader {
         if (done) return false;
         this.#piece = value;
       } catch (error) {
-        const { message } = error as Error;
+        const why = error instanceof Error ? error.message : `${error}`;
         throw this.#failure ??
-          new HttpError("cut", `The connection broke: ${message}`);
+          new HttpError("cut", `The connection broke: ${why}`);
       }
     }
     return true;
@@ -300,7 +300,8 @@ export async function readFields(
     if (/^[ \t]/.test(line)) {
       const last = fields.at(-1);
       if (!last) throw wrong("a space before the first name");
-      last[1] = `${last[1]} ${trim(line)}`;
+      const more = trim(line);
+      last[1] += last[1] && more ? ` ${more}` : more;
       continue;
     }
     const colon = line.indexOf(":");

@@ -174,14 +174,23 @@ Deno.test("URLs that are no http: or hold a password are refused, with one line"
   );
 });
 
+Deno.test("a folded field begins and ends with no space", async () => {
+  const wire = "A:\r\n\t1\r\n 2\r\nB: 3\r\n \r\n\r\n";
+  const fields = await readFields(reader(wire), "head");
+  assertEquals(fields, [["a", "1 2"], ["b", "3"]]);
+});
+
 Deno.test("any split of the same bytes gives the same head", async () => {
   const wire =
-    "HTTP/1.1 404 Not \xfcber\r\nA:1\r\nSet-Cookie:  x=1 \t\r\nB: a\r\n\t b\r\nC:\r\n\r\n";
+    "HTTP/1.1 404 Not \xfcber\r\nA:1\r\nSet-Cookie:  x=1 \t\r\nB: a\r\n\t b\r\nC:\r\nD: \x80\r\n\r\n";
   const right = {
     minor: 1,
     status: 404,
     reason: "Not \xfcber",
-    fields: [["a", "1"], ["set-cookie", "x=1"], ["b", "a b"], ["c", ""]],
+    fields: [["a", "1"], ["set-cookie", "x=1"], ["b", "a b"], ["c", ""], [
+      "d",
+      "\x80",
+    ]],
   } as const;
   for (let i = 0; i <= wire.length; i++) {
     const pieces = reader(wire.slice(0, i), wire.slice(i));
@@ -260,6 +269,13 @@ Deno.test("a head that ends early is cut; a connection that ends before it is cl
   assertEquals(await failure(readHead(new ByteReader(broken))), [
     "cut",
     "The connection broke: reset",
+  ]);
+  const silent = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.error(),
+  });
+  assertEquals(await failure(readHead(new ByteReader(silent))), [
+    "cut",
+    "The connection broke: undefined",
   ]);
 });
 

@@ -332,6 +332,14 @@ Deno.test("a cancelled body closes the connection both ways", async () => {
   assertEquals([seen.cancelled, seen.aborted, connection.idle], [1, 1, false]);
 });
 
+testSockets("port 0 of a URL is no other port", async () => {
+  const [code, message] = await failure(
+    openNetwork(new URL("http://127.0.0.1:0/")),
+  );
+  assertEquals(code, "connect");
+  assert(message.startsWith("Cannot connect to 127.0.0.1:0: "), message);
+});
+
 const run = Deno.permissions.querySync({
   name: "run",
   command: Deno.execPath(),

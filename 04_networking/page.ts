@@ -14,14 +14,10 @@
  * @module
  */
 import { type ByteStream, HttpConnection } from "./http.ts";
+import { collect } from "./http_content.ts";
 import { connect, memoryPair, serve } from "./http2.ts";
 import { describeFrame } from "./http2_frames.ts";
-import {
-  concat,
-  encodeRequest,
-  HttpError,
-  requestFor,
-} from "./http_message.ts";
+import { encodeRequest, requestFor } from "./http_message.ts";
 
 /** What came of a request. */
 export interface Page {
@@ -80,7 +76,7 @@ const overHttp1: Fetch = async (stream, url, signal, say, bytes) => {
   say(`${status} ${reason}`);
   const body = await response.bytes(MOST_BYTES);
   say(`${body.length} bytes, after decoding`);
-  return { status, location: response.field("location"), body };
+  return { status, location: response.location, body };
 };
 
 const overHttp2: Fetch = async (stream, url, signal, say, bytes) => {
@@ -89,8 +85,9 @@ const overHttp2: Fetch = async (stream, url, signal, say, bytes) => {
     observe: (sent, frame) =>
       bytes(`${sent ? "→" : "←"} ${describeFrame(frame)}`),
   });
+  const path = url.pathname + url.search;
   say(
-    `HEADERS on stream 1: :method GET, :authority ${url.host}, :path ${url.pathname}`,
+    `HEADERS on stream 1: :method GET, :authority ${url.host}, :path ${path}`,
   );
   const response = await client.fetch({
     url,
@@ -100,17 +97,7 @@ const overHttp2: Fetch = async (stream, url, signal, say, bytes) => {
   const field = (name: string) =>
     response.headers.find(([n]) => n === name)?.[1];
   say(`:status ${response.status}`);
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of response.body) {
-    size += part.length;
-    if (size > MOST_BYTES) {
-      const why = `Cannot keep the body: longer than ${MOST_BYTES} bytes`;
-      throw new HttpError("limit", why);
-    }
-    parts.push(part);
-  }
-  const body = concat(parts);
+  const body = await collect(response.body, MOST_BYTES);
   say(`${body.length} bytes in DATA frames`);
   await client.close();
   return { status: response.status, location: field("location"), body };
@@ -118,7 +105,7 @@ const overHttp2: Fetch = async (stream, url, signal, say, bytes) => {
 
 /** The beginning of a page, as text in UTF-8. */
 export const readText = (body: Uint8Array) =>
-  new TextDecoder().decode(body.subarray(0, 4096)).slice(0, 200);
+  [...new TextDecoder().decode(body.subarray(0, 4096))].slice(0, 200).join("");
 
 if (import.meta.main) {
   const url = new URL("https://www.google.com/");

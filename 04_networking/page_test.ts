@@ -63,7 +63,11 @@ Deno.test("over h2 it sends frames, and there is no text line", async () => {
   assertEquals(page, {
     ...{ status: 302, location: "/y", body: utf8("www.example.com /a?b") },
   });
-  assertEquals(said[1], ":status 302");
+  const path = ":path /a?b";
+  assertEquals(said.slice(0, 2), [
+    `HEADERS on stream 1: :method GET, :authority www.example.com, ${path}`,
+    ":status 302",
+  ]);
   assert(shown.some((line) => line.startsWith("→ HEADERS, stream 1")));
   assert(shown.some((line) => line.startsWith("← DATA, stream 1, 20 bytes")));
   await server.close();
@@ -98,6 +102,7 @@ Deno.test("a page above 16 MiB is an error over either, and not kept", async () 
 Deno.test("the beginning of a page is 200 characters at most, never half of one", () => {
   assertEquals(readText(utf8("東京")), "東京");
   assertEquals(readText(utf8("é".repeat(5000))), "é".repeat(200));
+  assertEquals(readText(utf8("a" + "😀".repeat(5000))), "a" + "😀".repeat(199));
 });
 
 const LARGE = Array.from({ length: 200_000 }, (_, i) => `${i} façade\n`).join(

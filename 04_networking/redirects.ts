@@ -113,8 +113,7 @@ export async function follow(
     for (const [name, value] of response.fields) {
       if (name === "set-cookie") jar?.set(at, value);
     }
-    const location = response.field("location");
-    const { status } = response;
+    const { status, location } = response;
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) {
       return { response, url: at, hops };
     }
@@ -136,7 +135,7 @@ export async function follow(
       );
     }
     // A Location without a fragment keeps the one that was asked for.
-    if (!to.hash) to.hash = at.hash;
+    if (!location.includes("#")) to.hash = at.hash;
     const toGet = status === 303
       ? method !== "HEAD"
       : status <= 302 && method === "POST";
@@ -196,11 +195,17 @@ if (import.meta.main) {
       !flag.startsWith("-") || refuse(`Cannot read ${quote(flag)}`),
   });
   if (args.length > 1) refuse("Cannot fetch more than one URL");
+  let first: URL | undefined;
+  try {
+    if (args.length > 0) first = parseUrl(`${args[0]}`);
+  } catch (error) {
+    refuse((error as HttpError).message);
+  }
   const jar = new CookieJar();
   const headSignal = AbortSignal.timeout(HEAD_MS);
   try {
-    const { response, url, hops } = args.length > 0
-      ? await follow(`${args[0]}`, openNetwork, { jar, headSignal })
+    const { response, url, hops } = first
+      ? await follow(first, openNetwork, { jar, headSignal })
       : await follow("http://google.com/#top", openDemo, {
         method: "POST",
         body: "q=1",
@@ -214,9 +219,7 @@ if (import.meta.main) {
     console.log(`${response.status} ${url}, ${jar.size} cookies kept`);
     await response.body.cancel();
   } catch (error) {
-    const { code, message } = error as HttpError;
-    if (code === "url") refuse(message);
-    console.error(message);
+    console.error((error as HttpError).message);
     Deno.exit(1);
   }
 }

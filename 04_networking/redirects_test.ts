@@ -94,6 +94,8 @@ Deno.test("a Location counts from the URL that was asked, and keeps its fragment
   for (
     const [location, right] of [
       ["y?z#w", "http://a.example/b/y?z#w"],
+      ["y#", "http://a.example/b/y#"],
+      ["y\xc3\xbc", "http://a.example/b/y%C3%BC#top"],
       ["/y", "http://a.example/y#top"],
       ["?z", "http://a.example/b/x?z#top"],
       ["../y", "http://a.example/y#top"],
@@ -271,16 +273,9 @@ Deno.test("https: does not lead to http: unless allowed, nor anything to other s
     downgrade: true,
   });
   assertEquals(await response.text(), "hi");
-  for (
-    const location of [
-      "file:///etc/passwd",
-      "javascript:alert(1)",
-      "data:,x",
-      "http://u:p@a.example/",
-      "http://[",
-      "ftp://a",
-    ]
-  ) {
+  const others =
+    "file:///etc/passwd javascript:alert(1) data:,x http://u:p@a.example/ http://[ ftp://a";
+  for (const location of others.split(" ")) {
     const bad = web({ "http://a.example/": to(302, location) });
     assertEquals(
       (await failure(follow("http://a.example/", bad.connect)))[0],
@@ -324,18 +319,8 @@ Deno.test("40,000 damaged answers give an answer or an HttpError, and little mem
     };x\r\n${packed}\r\n0\r\nX-Sum: 7\r\n\r\n`,
     to(302, "/x?y#z", "Set-Cookie: id=8; Domain=a.example"),
   ];
-  const words = [
-    "\r\n",
-    "\n",
-    "\0",
-    ":",
-    "0",
-    ";",
-    "Content-Length: 3\r\n",
-    "ffffffff",
-    "chunked",
-    " ",
-  ];
+  const words = "\r\n|\n|\0|:|0|;|Content-Length: 3\r\n|ffffffff|chunked| "
+    .split("|");
   const codes: Record<string, number> = {};
   const jar = new CookieJar(() => 0);
   const options: FollowOptions = { jar, mostRedirects: 2 };
@@ -375,17 +360,40 @@ Deno.test("40,000 damaged answers give an answer or an HttpError, and little mem
   }
   assert(jar.size <= 50);
   // The damage reached every part.
-  for (
-    const code of [
-      "read",
-      "head",
-      "cut",
-      "chunk",
-      "length",
-      "coding",
-      "redirect",
-    ]
-  ) {
+  const all = "read head cut chunk length coding redirect";
+  for (const code of all.split(" ")) {
     assert(codes[code] > 20, `${code}: ${codes[code]}`);
   }
+});
+
+const granted = (["net", "run"] as const).every((name) =>
+  Deno.permissions.querySync({ name }).state === "granted"
+);
+const name =
+  "the command exits with 2 for a wrong argument, with 1 for a wrong Location";
+Deno.test({
+  name: granted
+    ? name
+    : `needs --allow-net and --allow-run, so not tested here: ${name}`,
+  ignore: !granted,
+  fn: async () => {
+    const hostname = "127.0.0.1";
+    const headers = { Location: "ftp://b.example/" };
+    const server = Deno.serve(
+      { hostname, port: 0, onListen() {} },
+      () => new Response(null, { status: 302, headers }),
+    );
+    const script = new URL("redirects.ts", import.meta.url).href;
+    const flags = ["run", "--no-prompt", `--allow-net=${hostname}`, script];
+    const at = `http://${hostname}:${server.addr.port}/`;
+    for (const [url, right] of [[at, 1], ["ftp://b.example/", 2]] as const) {
+      const options = { args: [...flags, url], env: { NO_COLOR: "1" } };
+      const process = new Deno.Command(Deno.execPath(), options);
+      const { code, stderr } = await process.output();
+      const [line, ...more] = new TextDecoder().decode(stderr).split("\n");
+      const why = 'Cannot open "ftp://b.example/": needs http: or https:';
+      assertEquals([code, line, more.length], [right, why, right]);
+    }
+    await server.shutdown();
+  },
 });

@@ -11,7 +11,8 @@
  * by its number, until the gap is filled.
  *
  * Trap: to compare sequence numbers with <: after 4,294,967,295 comes 0.
- * Left out: congestion control but for a fixed window, flow control, options, resets.
+ * Left out: congestion control but for a fixed window, flow control, options, resets, and
+ * an opening from both sides at once.
  * Source: RFC 9293 sections 3.3 to 3.6; timers: RFC 6298; fast retransmit: RFC 5681
  * section 3.2; the checksum: RFC 1071.
  * Run: `deno run tcp_endpoint.ts`; a conversation of two is in tcp.ts
@@ -41,6 +42,7 @@ const MOST_AGAIN = 15;
 const LIFETIME = 120_000;
 const FIRST_TIMEOUT = 1000;
 const NOTHING: Uint8Array = new Uint8Array();
+/** RFC 6298 says 1000; Linux takes 200. */
 const LEAST_TIMEOUT = 200;
 const LONGEST_TIMEOUT = 60_000;
 
@@ -125,6 +127,12 @@ export class Endpoint {
     readonly clock: Clock,
     readonly transmit: (segment: Segment, again: boolean) => void,
   ) {
+    const { mss, window } = limits;
+    if (![mss, window].every((n) => Number.isInteger(n) && n > 0)) {
+      throw new RangeError(
+        `Cannot send segments of ${mss} bytes, ${window} at once: needs whole numbers from 1`,
+      );
+    }
     this.#next = isn;
   }
 
@@ -144,6 +152,11 @@ export class Endpoint {
     if (checksumOf(rest) !== checksum || this.state === "CLOSED") return;
     if (segment.syn) return this.#receiveSyn(segment);
     if (this.state === "LISTEN" || this.state === "SYN-SENT") return;
+    const { ack } = segment;
+    const open = this.state !== "SYN-RECEIVED" || ack === this.#next;
+    if (ack === undefined || !open) return;
+    // We have never sent that, so the data are no part of this conversation either.
+    if (ahead(ack, this.#next) > 0) return this.#send({});
     // A FIN that comes again: the wait begins anew.
     if (this.state === "TIME-WAIT" && segment.fin) this.#wait();
     this.#receiveAck(segment);
@@ -154,6 +167,8 @@ export class Endpoint {
   #receiveSyn({ seq, ack }: Segment): void {
     const first = this.state === "LISTEN" && ack === undefined;
     const answer = this.state === "SYN-SENT" && ack === this.#next;
+    const again = this.state !== "SYN-SENT" && this.state !== "LISTEN" &&
+      ack !== undefined;
     if (first || answer) this.#wanted = plus(seq, 1);
     if (first) {
       this.state = "SYN-RECEIVED";
@@ -164,13 +179,13 @@ export class Endpoint {
       this.#acknowledge(ack!);
     }
     // Also to one that comes again: its answer was lost.
-    if (answer || ack !== undefined) this.#send({});
+    if (answer || again) this.#send({});
     if (answer) this.#pump();
   }
 
   #receiveAck({ ack, data, fin }: Segment): void {
     const oldest = this.#pending[0];
-    if (ack === undefined || !oldest || ahead(ack, this.#next) > 0) return;
+    if (ack === undefined || !oldest) return;
     if (ahead(ack, oldest.segment.seq) > 0) {
       this.#acknowledge(ack);
     } else if (ack === oldest.segment.seq && data.length === 0 && !fin) {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ahead, checksum, Endpoint, type Segment } from "./tcp_endpoint.ts";
 
 const text = (s: string) => new TextEncoder().encode(s);
@@ -259,7 +259,7 @@ Deno.test("a SYN that comes again, or one that answers another, changes nothing"
   endpoint.connect();
   sent();
   endpoint.receive(segment(900, 77, { syn: true }));
-  assertEquals(endpoint.state, "SYN-SENT");
+  assertEquals([endpoint.state, sent()], ["SYN-SENT", []]);
   endpoint.receive(segment(300, 101, { syn: true }));
   sent();
   endpoint.receive(segment(300, 101, { syn: true }));
@@ -267,11 +267,40 @@ Deno.test("a SYN that comes again, or one that answers another, changes nothing"
   assertEquals(endpoint.received, []);
 });
 
-Deno.test("an acknowledgement of what was never sent is passed over", () => {
+// RFC 9293, 3.10.7.4, fifth: an ACK is sent, and the segment dropped.
+Deno.test("what acknowledges bytes that were never sent is dropped, its data too", () => {
   const { endpoint, sent } = connected("abcd");
   sent();
-  endpoint.receive(segment(301, 5000));
-  assertEquals([endpoint.state, sent()], ["FIN-WAIT-1", []]);
+  endpoint.receive(segment(301, 5000, { data: text("evil"), fin: true }));
+  assertEquals([endpoint.state, sent()], ["FIN-WAIT-1", [
+    "<SEQ=106><ACK=301><CTL=ACK>",
+  ]]);
+  // Without an acknowledgement it is no part of a conversation.
+  endpoint.receive(segment(301, undefined, { data: text("evil") }));
+  assertEquals([endpoint.received, sent()], [[], []]);
+});
+
+Deno.test("nothing is read before the other side has acknowledged the SYN", () => {
+  const { endpoint, sent } = alone("server", 300);
+  endpoint.listen();
+  endpoint.receive(segment(900, 77, { syn: true }));
+  assertEquals([endpoint.state, sent()], ["LISTEN", []]);
+  endpoint.receive(segment(100, undefined, { syn: true }));
+  sent();
+  endpoint.receive(segment(101, 77, { data: text("evil"), fin: true }));
+  assertEquals([endpoint.state, endpoint.received], ["SYN-RECEIVED", []]);
+  endpoint.receive(segment(101, 301, { data: text("good"), fin: true }));
+  assertEquals([endpoint.state, endpoint.received.length], ["LAST-ACK", 4]);
+});
+
+Deno.test("segments of no bytes, or none at all, are an error and not an endless loop", () => {
+  for (const limits of [{ mss: 0 }, { mss: NaN }, { window: 0 }]) {
+    assertThrows(
+      () => alone("client", 1, "abcd", limits),
+      RangeError,
+      "Cannot send segments of",
+    );
+  }
 });
 
 Deno.test("the wait follows the time of round trips, not that of repeated ones", () => {
