@@ -103,10 +103,10 @@ export const bugs = [
   {
     file: "happy_eyeballs.ts",
     name: "leaves a connection open that came together with the signal",
-    find:
-      "if (winner) return { ...winner, attempts };\n    signal?.throwIfAborted();",
-    replace:
-      "signal?.throwIfAborted();\n    if (winner) return { ...winner, attempts };",
+    find: `if (winner) return { ...winner, attempts };
+    signal?.throwIfAborted();`,
+    replace: `signal?.throwIfAborted();
+    if (winner) return { ...winner, attempts };`,
     hint: "Who closes what nobody is given?",
   },
   {
@@ -587,9 +587,12 @@ export const bugs = [
   {
     file: "redirects.ts",
     name: "takes a wrong Location for a wrong argument",
-    find: "    console.error((error as HttpError).message);\n    Deno.exit(1);",
-    replace:
-      '    const { code, message } = error as HttpError;\n    if (code === "url") refuse(message);\n    console.error(message);\n    Deno.exit(1);',
+    find: `    console.error((error as HttpError).message);
+    Deno.exit(1);`,
+    replace: `    const { code, message } = error as HttpError;
+    if (code === "url") refuse(message);
+    console.error(message);
+    Deno.exit(1);`,
     hint: "Who wrote the URL that cannot be opened?",
   },
   {
@@ -717,7 +720,8 @@ export const bugs = [
   {
     file: "cookies.ts",
     name: "lets an expired Secure cookie stand in the way",
-    find: "    this.#dropExpired();\n    if (!isSecure(url)",
+    find: `    this.#dropExpired();
+    if (!isSecure(url)`,
     replace: "    if (!isSecure(url)",
     hint: "When is a cookie gone: when it ends, or when somebody looks?",
   },
@@ -787,8 +791,8 @@ export const bugs = [
   {
     file: "dns_record.ts",
     name: "compares names with their case",
-    find: "const lower = name.toLowerCase();",
-    replace: "const lower = name;",
+    find: `.toLowerCase() || "."`,
+    replace: `|| "."`,
     hint: "Are WWW.example.com and www.example.com two names?",
   },
   {
@@ -818,6 +822,20 @@ export const bugs = [
     find: "`${byte.charCodeAt(0)}`.padStart(3",
     replace: "byte.charCodeAt(0).toString(8).padStart(3",
     hint: "Which base has \\200 in a zone file?",
+  },
+  {
+    file: "dns_record.ts",
+    name: "takes a dot within a label for the zone's",
+    find: "/^(\\\\.|[^\\\\])*$/.test(name.slice(0, -zone.length - 1))",
+    replace: "name !== zone",
+    hint: "Which zone holds the two labels a.example and com?",
+  },
+  {
+    file: "dns_record.ts",
+    name: "prints what a server sent to the terminal as it is",
+    find: `quoted(list.join(","))`,
+    replace: `\`"\${list.join(",")}"\``,
+    hint: "What does a terminal do with the bytes 1b 5b 32 4a?",
   },
   {
     file: "dns_wire.ts",
@@ -850,7 +868,7 @@ export const bugs = [
   {
     file: "dns_wire.ts",
     name: "takes a dot within a label for one between two",
-    find: 'const plain = !name.includes("\\\\");',
+    find: `const plain = !name.includes("\\\\");`,
     replace: "const plain = name.length >= 0;",
     hint: "How many labels has john\\.smith.example.com?",
   },
@@ -1013,6 +1031,17 @@ export const bugs = [
     hint: "What should an abort signal do to a running question?",
   },
   {
+    file: "dns_client.ts",
+    name: "leaves a connection open that is aborted just when it is there",
+    find: `    close();
+  }
+}`,
+    replace: `    if (!either.aborted) close();
+  }
+}`,
+    hint: "Who hears an abort that comes before the listener?",
+  },
+  {
     file: "dns_zone.ts",
     name: "says NXDOMAIN where only the type is missing",
     find: `if (found.length > 0 || alias?.type !== "CNAME") {`,
@@ -1069,6 +1098,23 @@ export const bugs = [
     hint: "When does *.example.com count?",
   },
   {
+    file: "dns_zone.ts",
+    name: "does not look at the version of EDNS",
+    find:
+      `  if (query.edns && query.edns.version > 0) return reply({ rcode: BADVERS });
+`,
+    replace: "",
+    hint: "What may a later version mean by the same bytes?",
+  },
+  {
+    file: "dns_zone.ts",
+    name: "repeats a ring of aliases until a limit",
+    find: `    if (answers.includes(alias)) break; // a ring
+`,
+    replace: "",
+    hint: "What is new in an alias that is in the answer?",
+  },
+  {
     file: "dns_server.ts",
     name: "sends what does not fit, without the flag TC",
     find: `if (transport === "tcp" || whole.length <= room) return whole;`,
@@ -1110,9 +1156,35 @@ export const bugs = [
   {
     file: "dns_server.ts",
     name: "says nothing to a malformed question",
-    find: "return encode(message({ id, response: true, rcode }));",
-    replace: "return undefined;",
+    find: "const fields = { id, opcode, response: true };",
+    replace: "return undefined; const fields = { id, opcode, response: true };",
     hint: "How long does a client wait that gets no answer?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "dies of an answer that it cannot write",
+    find: "if (!(error instanceof DnsFormatError)) throw error;",
+    replace:
+      `if (rcode === "SERVFAIL" || !(error instanceof DnsFormatError)) throw error;`,
+    hint:
+      "Who decides how long the answer becomes, and who hears of the error?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "is held by a client that never reads",
+    find: `      const reply = bytes && await respond(bytes, answer, "tcp");
+`,
+    replace: `      clearTimeout(timer);
+      const reply = bytes && await respond(bytes, answer, "tcp");
+`,
+    hint: "How long does a write take, if nobody reads at the other end?",
+  },
+  {
+    file: "dns_server.ts",
+    name: "sends whatever the client says it takes over UDP",
+    find: "const room = Math.min(size, MOST_UDP);",
+    replace: "const room = size;",
+    hint: "To whom do 60,000 bytes go, if the sender's address is forged?",
   },
   {
     file: "dns_resolver.ts",
@@ -1125,7 +1197,7 @@ export const bugs = [
     file: "dns_resolver.ts",
     name: "hands out the ttl that came, not what is left of it",
     find:
-      "const records = entry.records.map((record) => ({ ...record, ttl: left }));",
+      "const records = entry.records.map((record) => ({ ...record, ttl }));",
     replace: "const records = entry.records;",
     hint: "What does a second cache behind this one do with the ttl?",
   },
@@ -1165,7 +1237,7 @@ export const bugs = [
     name: "forgets absences, and asks again each time",
     find: "const absent = { records: [], missing };",
     replace:
-      `return { kind: "entry", outcome: "no", entry: { records: [], missing, until: 0 } };
+      `return { outcome: "no", entry: { records: [], missing, until: 0 } };
     const absent = { records: [], missing };`,
     hint: "What does the SOA in an empty answer say?",
   },
@@ -1190,6 +1262,60 @@ export const bugs = [
     find: ".sort(([a], [b]) => a - b).map(([, name]) => name);",
     replace: ".map(([, name]) => name);",
     hint: "Who does all the work, if everybody asks the first?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "looks servers up within each other, over and over",
+    find: `    if (known) return known;
+`,
+    replace: "",
+    hint:
+      "Which server must be found to find the server ns1.example.com of example.com?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "forgets the way down while it goes there",
+    find: "Math.max(SHORTEST_CUT, leastTtl(records))",
+    replace: "leastTtl(records)",
+    hint: "How long does a search take in which a server is silent?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "keeps to a zone whose servers' addresses are over",
+    find: "!isWithin(server, zone) || this.#addresses(server).length > 0",
+    replace: "server.length > 0",
+    hint:
+      "Where is ns.example.com asked for, if nobody knows any more where it is?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "tells a referral by the flag AA alone",
+    find: "if (cut && !missing && !soa) {",
+    replace: "if (cut && !missing && !message.authoritative) {",
+    hint: "What has an empty answer that a referral has not?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "keeps the absence of a name for one type only",
+    find: "`no ${missing ? what : type}`",
+    replace: "`no ${type}`",
+    hint: "Can a name that does not exist have an AAAA record?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "keeps whatever it is told, until the memory is full",
+    find: `    if (this.#cache.size > capacity) this.#cache.delete(oldest);
+`,
+    replace: "",
+    hint: "How many names can a client make up?",
+  },
+  {
+    file: "dns_resolver.ts",
+    name: "believes in a thousand servers of one zone",
+    find: `
+        .slice(0, MOST_SERVERS)`,
+    replace: "",
+    hint: "How much work may one answer make?",
   },
   {
     file: "dns.ts",
@@ -1424,8 +1550,8 @@ export const bugs = [
   {
     file: "http2_messages.ts",
     name: "lets the host differ from the authority",
-    find: 'name === "host" && value.toLowerCase()',
-    replace: 'name === "" && value.toLowerCase()',
+    find: `name === "host" && value.toLowerCase()`,
+    replace: `name === "" && value.toLowerCase()`,
     hint: "Which of the two will the server behind the proxy believe?",
   },
   {
@@ -1439,7 +1565,7 @@ export const bugs = [
   {
     file: "http2_messages.ts",
     name: "lets a header with a colon come after others",
-    find: 'if (rest.length > 0) throw bad("comes after other headers");',
+    find: `if (rest.length > 0) throw bad("comes after other headers");`,
     replace: "",
     hint: "Where must :status and :path stand?",
   },
@@ -1773,6 +1899,347 @@ export const bugs = [
     hint: "What number would the answer acknowledge?",
   },
   {
+    file: "tls.ts",
+    name: "does not check that the server has the key",
+    find: "if (!method || !await verify(key, method, signed, signature)) {",
+    replace:
+      "if (!method || signed.length + signature.length + key.length === 0) {",
+    hint: "Who can send Google's certificate?",
+  },
+  {
+    file: "tls.ts",
+    name: "signs the bare hash of the messages",
+    find: `const signedText = (messages: Uint8Array): Bytes =>
+  Uint8Array.from([`,
+    replace: `const signedText = (messages: Uint8Array): Bytes =>
+  Uint8Array.from(true ? messages : [`,
+    hint: "For what else could a signature over 32 bytes be taken?",
+  },
+  {
+    file: "tls.ts",
+    name: "takes the protocol that the client likes best",
+    find: "protocols.find((name) => offer.protocols.includes(name))",
+    replace: "offer.protocols.find((name) => protocols.includes(name))",
+    hint: "Who chooses in ALPN?",
+  },
+  {
+    file: "tls.ts",
+    name: "goes on without a protocol in common",
+    find: "if (protocols.length * offer.protocols.length > 0 && !protocol) {",
+    replace:
+      "if (protocols.length * offer.protocols.length < 0 && !protocol) {",
+    hint: "What would both speak then?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "takes the end of TCP for the end of the text",
+    find: `the text may be cut";
+        throw new TlsError("closed", why);`,
+    replace: `the text may be cut";
+        return void why;`,
+    hint: "Who can send a FIN?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "takes any Finished",
+    find: "if (body.toHex() === expected.toHex()) return;",
+    replace: "if (body.length === expected.length) return;",
+    hint: "What is Finished for?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "counts Finished among what Finished is about",
+    find: `const expected = await finishedOf(secret, await this.hash());
+    const { body } = await this.receive("Finished");`,
+    replace: `const { body } = await this.receive("Finished");
+    const expected = await finishedOf(secret, await this.hash());`,
+    hint: "Which messages had its sender seen?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "changes the keys in the middle of a message",
+    find: "if (!this.#messages.isEmpty || this.#come.length > 0) {",
+    replace: "if (this.#come.length > 99) {",
+    hint: "By which key was the other half encrypted?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "passes over KeyUpdate",
+    find: `await this.#update(need(next, "KeyUpdate"), secrets);`,
+    replace: `need(next, "KeyUpdate");`,
+    hint: "By which key is the next record encrypted?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "says nothing to whom it refuses",
+    find: `if (alert !== "closed") this.#tell(alert).catch(() => {});`,
+    replace: `if (alert === "close_notify") this.#tell(alert).catch(() => {});`,
+    hint: "How does the owner of the server get to know?",
+  },
+  {
+    file: "tls_keys.ts",
+    name: "encrypts both directions by one key",
+    find: `expandLabel(secret, "s hs traffic", hellos)`,
+    replace: `expandLabel(secret, "c hs traffic", hellos)`,
+    hint: "What could be sent back to whoever sent it?",
+  },
+  {
+    file: "tls_keys.ts",
+    name: "leaves what was said out of the keys",
+    find: `expandLabel(secret, "c hs traffic", hellos)`,
+    replace: `expandLabel(secret, "c hs traffic", empty)`,
+    hint: "Who may have changed the list of ciphers on the way?",
+  },
+  {
+    file: "tls_keys.ts",
+    name: "expands labels without what says that they are of TLS 1.3",
+    find: "encode(`tls13 ${label}`)",
+    replace: "encode(label)",
+    hint: "What keeps two protocols with one secret apart?",
+  },
+  {
+    file: "tls_keys.ts",
+    name: "makes the keys of the data of the handshake's secret",
+    find: "master: await extract(next, zeros)",
+    replace: "master: await extract(secret, zeros)",
+    hint: "What lies between the secret of one phase and the next?",
+  },
+  {
+    file: "tls_keys.ts",
+    name: "updates to the same secret again",
+    find: `expandLabel(secret, "traffic upd", new Uint8Array());`,
+    replace: "Promise.resolve(new Uint8Array(secret));",
+    hint: "What is a fresh key?",
+  },
+  {
+    file: "tls_hello.ts",
+    name: "does not look for the version in the extensions",
+    find: `if (version?.toHex() !== "0304") {`,
+    replace: `if (version?.toHex() === "0301") {`,
+    hint: "Which version does a server of TLS 1.2 choose?",
+  },
+  {
+    file: "tls_hello.ts",
+    name: "takes the wish for another curve for an answer",
+    find: "if (random.toHex() === RETRY) {",
+    replace: "if (random.length === 0) {",
+    hint: "By what does HelloRetryRequest differ from ServerHello?",
+  },
+  {
+    file: "tls_hello.ts",
+    name: "takes the first share, of whatever curve",
+    find: "if (group === X25519) share ??= bytes;",
+    replace: "share ??= group === 0 ? undefined : bytes;",
+    hint: "Of how many curves may a client send shares?",
+  },
+  {
+    file: "tls_hello.ts",
+    name: "takes a cipher that was not offered",
+    find: "if (ciphers[0] !== CIPHER || session.length > 0) {",
+    replace: "if (session.length > 0) {",
+    hint: "Who chooses, and among what?",
+  },
+  {
+    file: "tls_messages.ts",
+    name: "takes each record for one message",
+    find: "while (bytes.length - at >= 4) {",
+    replace: "if (bytes.length - at >= 4) {",
+    hint: "Do records and messages begin and end together?",
+  },
+  {
+    file: "tls_messages.ts",
+    name: "drops a message that is not whole yet",
+    find: "this.#left = bytes.slice(at);",
+    replace: "this.#left = new Uint8Array();",
+    hint: "How long may a certificate be, and how long a record?",
+  },
+  {
+    file: "tls_messages.ts",
+    name: "keeps a message of any length",
+    find: "if (size > LONGEST) {",
+    replace: "if (size > 2 ** 24) {",
+    hint: "Who says how much memory a stranger may fill?",
+  },
+  {
+    file: "tls_messages.ts",
+    name: "goes on with any message",
+    find: "if (message?.name === name) return message;",
+    replace: "if (message) return message;",
+    hint: "What if the server skips the proof that it has the key?",
+  },
+  {
+    file: "tls_messages.ts",
+    name: "takes the last of two extensions",
+    find: "if (found.has(type)) {",
+    replace: "if (found.has(type) && type < 0) {",
+    hint: "Which of the two would another reader take?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "encrypts each record with the same nonce",
+    find: "nonceOf(this.#iv, this.#number++)",
+    replace: "nonceOf(this.#iv, 0 * this.#number++)",
+    hint: "What do two texts under one key and nonce give away?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "leaves the header out of what is checked",
+    find: "additionalData: header,",
+    replace: "additionalData: new Uint8Array(),",
+    hint: "What could be changed on the way, and nobody would see it?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "takes the zeros that hide the length for text",
+    find: "text.findLastIndex((byte) => byte !== 0)",
+    replace: "text.length - 1",
+    hint: "Where does the true type of a record stand?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "believes the type that stands outside",
+    find: "return { type: typeOf(text[end]), content",
+    replace: "return { type: typeOf(header[0]), content",
+    hint: "What do all encrypted records say outside?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "sends records side by side",
+    find: "this.#sent = this.#sent.then(async () => {",
+    replace: "this.#sent = Promise.resolve().then(async () => {",
+    hint: "What if the second one is encrypted sooner?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "takes what comes in the clear after there are keys",
+    find: "if (this.#reads && !secret && type",
+    replace: "if (this.#reads && secret && type",
+    hint: "Who can send a record without the key?",
+  },
+  {
+    file: "certificates.ts",
+    name: "takes the signature as WebCrypto gives it",
+    find: "return sequence(body, SIGNATURE, bits(signature));",
+    replace: "return sequence(body, SIGNATURE, bits(raw));",
+    hint: "How are the two numbers of ECDSA written in a certificate?",
+  },
+  {
+    file: "certificates.ts",
+    name: "leaves the names out, and puts one into the subject",
+    find: `extension("2.5.29.17", false, alternatives),`,
+    replace: "",
+    hint: "Where do clients look for the name?",
+  },
+  {
+    file: "certificates.ts",
+    name: "gives every server the powers of an authority",
+    find: `extension("2.5.29.19", true, sequence()), // no authority`,
+    replace: `extension("2.5.29.19", true, sequence(boolean(true))),`,
+    hint: "What could the owner of one site do with such a certificate?",
+  },
+  {
+    file: "certificates.ts",
+    name: "writes an address as a domain name",
+    find: "&& !/^[\\d.]+$/.test(name)",
+    replace: "",
+    hint: "Which kind of name is 127.0.0.1?",
+  },
+  {
+    file: "certificates.ts",
+    name: "gives all certificates one serial number",
+    find: "const serial = crypto.getRandomValues(new Uint8Array(16));",
+    replace: "const serial = new Uint8Array(16);",
+    hint: "What must be different in any two certificates of an authority?",
+  },
+  {
+    file: "certificates.ts",
+    name: "forgets from when the certificate holds",
+    find: "issuer: name, from: start, until: end },",
+    replace: "issuer: name, from, until },",
+    hint: "Whose dates stand in the server's certificate?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "forgets the name",
+    find: `  checkName(server, host);
+`,
+    replace: "",
+    hint: "What is a certificate for evil.net worth at bank.com?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "forgets the time",
+    find: `    checkTime(last, now);
+`,
+    replace: "",
+    hint: "Why do certificates end at all?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "lets any certificate sign another",
+    find:
+      "if (!signer.authority || !signer.signs || below > signer.below) continue;",
+    replace: "if (below > signer.below) continue;",
+    hint: "May the owner of a shop sign for a bank?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "lets a chain be as long as it likes",
+    find: "|| below > signer.below) continue;",
+    replace: ") continue;",
+    hint: "What does pathLenConstraint say?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "trusts what was sent along",
+    find: "const root = await findSigner(last, trusted, n);",
+    replace: "const root = await findSigner(last, [...trusted, ...others], n);",
+    hint: "Where do roots come from?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "compares the issuer's name, and not its signature",
+    find: "if (method && await verify(signer.key, method, body, signature)) {",
+    replace: "if (method && body.length + signature.length > 0) {",
+    hint: "Who can write a name?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "lets * stand for several labels",
+    find: "return dot > 0 && asked.slice(dot) === wanted.slice(1) &&",
+    replace: "return dot > 0 && asked.endsWith(wanted.slice(1)) &&",
+    hint: "Is a.b.example.com meant by *.example.com?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "passes over what is critical and not known",
+    find: `    checkUnderstood(last);
+`,
+    replace: "",
+    hint: "What does critical ask of who does not understand?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "takes a client's certificate for a server's",
+    find: "if (!server.serves) {",
+    replace: "if (!server.serves && server.authority) {",
+    hint: "What may the key be used for?",
+  },
+  {
+    file: "signatures.ts",
+    name: "puts short numbers at the front of their place",
+    find: "raw.set(digits, (i + 1) * size - digits.length);",
+    replace: "raw.set(digits, i * size);",
+    hint: "How is 5 written in 32 bytes?",
+  },
+  {
+    file: "signatures.ts",
+    name: "salts RSA-PSS otherwise than TLS",
+    find: "saltLength: 32 }",
+    replace: "saltLength: 20 }",
+    hint: "How long is the salt of a signature over SHA-256?",
+  },
+  {
     file: "der.ts",
     name: "writes integers whose first bit is the sign",
     find: "if (bytes[0] >= 128) bytes.unshift(0);",
@@ -1822,45 +2289,31 @@ export const bugs = [
     hint: "What is 2⁵³ + 1 as a double?",
   },
   {
-    file: "certificates.ts",
-    name: "takes the signature as WebCrypto gives it",
-    find: "return sequence(body, SIGNATURE, bits(signature));",
-    replace: "return sequence(body, SIGNATURE, bits(raw));",
-    hint: "How are the two numbers of ECDSA written in a certificate?",
+    file: "der_reader.ts",
+    name: "takes a length that could be shorter",
+    find: "if (length < shortest)",
+    replace: "if (length < 0 * shortest)",
+    hint: "In how many forms may a signed value be written?",
   },
   {
-    file: "certificates.ts",
-    name: "leaves the names out, and puts one into the subject",
-    find: `extension("2.5.29.17", false, alternatives),`,
-    replace: "",
-    hint: "Where do clients look for the name?",
+    file: "der_reader.ts",
+    name: "takes a value that is cut",
+    find: "if (end > bytes.length)",
+    replace: "if (end > bytes.length + 9)",
+    hint: "What if the length lies?",
   },
   {
-    file: "certificates.ts",
-    name: "gives every server the powers of an authority",
-    find: `extension("2.5.29.19", true, sequence()), // no authority`,
-    replace: `extension("2.5.29.19", true, sequence(boolean(true))),`,
-    hint: "What could the owner of one site do with such a certificate?",
+    file: "der_reader.ts",
+    name: "takes all years of two digits for 20xx",
+    find: `text < "50" ? "20" : "19"`,
+    replace: `"20"`,
+    hint: "When was 991231235959Z?",
   },
   {
-    file: "certificates.ts",
-    name: "writes an address as a domain name",
-    find: "&& !/^[\\d.]+$/.test(name)",
-    replace: "",
-    hint: "Which kind of name is 127.0.0.1?",
-  },
-  {
-    file: "certificates.ts",
-    name: "gives all certificates one serial number",
-    find: "const serial = crypto.getRandomValues(new Uint8Array(16));",
-    replace: "const serial = new Uint8Array(16);",
-    hint: "What must be different in any two certificates of an authority?",
-  },
-  {
-    file: "certificates.ts",
-    name: "forgets from when the certificate holds",
-    find: "issuer: name, from: start, until: end },",
-    replace: "issuer: name, from, until },",
-    hint: "Whose dates stand in the server's certificate?",
+    file: "der_reader.ts",
+    name: "splits the first number at 40 for ever",
+    find: "Math.min(2, Math.floor(head / 40))",
+    replace: "Math.floor(head / 40)",
+    hint: "What is the second number of 2.999?",
   },
 ];

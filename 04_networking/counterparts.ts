@@ -64,6 +64,11 @@ export async function run(program: Program, args: string[], cwd?: string) {
   return { code, out, text: out + err };
 }
 
+/** Whether something takes connections at a port of this machine. */
+export const listens = (port: number): Promise<boolean> =>
+  Deno.connect({ hostname: "127.0.0.1", port })
+    .then((connection) => (connection.close(), true), () => false);
+
 /**
  * Lets a program run in a new folder while `work` runs.
  * @param files what the folder has; each gets the folder and the port
@@ -72,9 +77,9 @@ export async function run(program: Program, args: string[], cwd?: string) {
 export async function withProgram(
   program: Program,
   files: (folder: string, port: number) => Record<string, string>,
-  args: (folder: string) => string[],
+  args: (folder: string, port: number) => string[],
   ready: (port: number) => Promise<boolean>,
-  work: (port: number) => Promise<void>,
+  work: (port: number, folder: string) => Promise<void>,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   // It may read files as another user, if it was started as root.
@@ -86,14 +91,14 @@ export async function withProgram(
     await Deno.writeTextFile(`${folder}/${name}`, text);
   }
   const process = new Deno.Command(PATHS[program], {
-    args: args(folder),
+    args: args(folder, port),
     ...{ stdin: "null", stdout: "null", stderr: "null" },
   }).spawn();
   try {
     for (let n = 0; n < 100 && !await ready(port); n++) {
       await new Promise((done) => setTimeout(done, 30));
     }
-    await work(port);
+    await work(port, folder);
   } finally {
     try {
       process.kill("SIGTERM");

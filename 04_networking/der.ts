@@ -9,7 +9,7 @@
  * the same in base64, between two lines that say what it is.
  *
  * Trap: an integer whose first bit is 1 is negative: a serial number needs a 0 before it.
- * Left out: reading.
+ * Left out: reading, which is in der_reader.ts.
  * Source: ITU-T X.690 sections 8, 10 and 11; PEM: RFC 7468.
  * Run: `deno run der.ts`
  * @module

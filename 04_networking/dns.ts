@@ -9,8 +9,10 @@
  * resolver; then the first step fails, and --server is the way.
  *
  * Trap: to take dig's ttl for the zone's: a resolver counts it down.
- * Left out: the system's own list of resolvers and its hosts file.
- * Source: dig's manual page, for how the answer reads; RFC 5782, for names of addresses.
+ * Left out: the system's own list of resolvers and its hosts file; names beyond ASCII, which
+ * are asked for as xn--….
+ * Source: dig's manual page, for how the answer reads; RFC 1035 section 3.5 and
+ * RFC 3596 section 2.5, for names of addresses.
  * Run: `deno run --allow-net dns.ts www.google.com [--trace]`, or
  * `deno run --allow-net dns.ts example.com --type MX --server 9.9.9.9`
  * @module

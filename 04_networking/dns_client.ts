@@ -19,7 +19,13 @@
 import { createSocket } from "node:dgram";
 import { addressFamily, formatAddress, parseAddress } from "./address.ts";
 import { decode, encode, type Message, message } from "./dns_message.ts";
-import { canonicalName, DnsFormatError, formatRecord } from "./dns_record.ts";
+import {
+  canonicalName,
+  DnsFormatError,
+  formatRecord,
+  typeName,
+  typeNumber,
+} from "./dns_record.ts";
 import { sendFramed, serveDns } from "./dns_server.ts";
 
 /** Where a server listens. */
@@ -70,6 +76,7 @@ export async function ask(
   type: string,
   options: AskOptions = {},
 ): Promise<Message> {
+  type = typeName(typeNumber(type)); // TYPE1 comes back as A
   const question = message({
     recursionDesired: options.recursion ?? false,
     questions: [{ name, type }],
@@ -173,7 +180,10 @@ async function overTcp(
   const deadline = AbortSignal.timeout(ms);
   const either = signal ? AbortSignal.any([signal, deadline]) : deadline;
   let connection: Deno.TcpConn | undefined;
-  const close = () => connection?.close();
+  const close = () => {
+    connection?.close();
+    connection = undefined;
+  };
   try {
     connection = await Deno.connect({
       hostname: server.address,
@@ -195,7 +205,7 @@ async function overTcp(
     throw asDnsError(error as Error, server);
   } finally {
     either.removeEventListener("abort", close);
-    if (!either.aborted) close();
+    close();
   }
 }
 
@@ -257,9 +267,9 @@ async function demo(): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [name, address, port = "53", ...more] = Deno.args;
-  const wrong = !addressFamily(address ?? "") || more.length > 0 ||
-    !(+port > 0);
+  const [name, address = "", port = "53", ...more] = Deno.args;
+  const wrong = !addressFamily(address) || more.length > 0 ||
+    !/^\d{1,5}$/.test(port) || +port < 1 || +port > 65535;
   if (name !== undefined && wrong) {
     console.error(
       "Usage: deno run --allow-net dns_client.ts [NAME SERVER [PORT]]",
@@ -267,6 +277,11 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   try {
+    // Asked for here, as a socket without permission fails where nobody can catch it.
+    const net = { name: "net", host: "0.0.0.0" } as const;
+    if (Deno.permissions.requestSync(net).state !== "granted") {
+      throw new DnsError("network", "Cannot use the network: add --allow-net");
+    }
     if (name === undefined) await demo();
     else {
       const server = { address, port: +port };
@@ -279,6 +294,7 @@ if (import.meta.main) {
       throw error;
     }
     console.error(error.message);
-    Deno.exit(1);
+    // The name is what is wrong in form: what a server sends is a DnsError.
+    Deno.exit(error instanceof DnsFormatError ? 2 : 1);
   }
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { answers, ask, DnsError } from "./dns_client.ts";
 import { decode, encode, type Message, message } from "./dns_message.ts";
@@ -23,6 +23,7 @@ async function withServer(
     count: number,
   ) => void,
   work: (server: { address: string; port: number }) => Promise<void>,
+  port = 0,
 ): Promise<number> {
   const socket = createSocket("udp4");
   let count = 0;
@@ -33,7 +34,7 @@ async function withServer(
   socket.on("message", (bytes, from) => {
     onQuery(decode(new Uint8Array(bytes)), from, send, count++);
   });
-  await new Promise<void>((done) => socket.bind(0, "127.0.0.1", done));
+  await new Promise<void>((done) => socket.bind(port, "127.0.0.1", done));
   try {
     await work({ address: "127.0.0.1", port: socket.address().port });
   } finally {
@@ -47,7 +48,7 @@ const reply = (query: Message, address: string): Message => ({
   response: true,
   answers: [{ name: query.questions[0].name, ttl: 5, type: "A", address }],
 });
-const brief = { timeout: 60, tries: 1 };
+const once = { timeout: 5000, tries: 1 };
 const found = (m: Message) => m.answers.map((r) => r.type === "A" && r.address);
 
 test("a question goes out with EDNS, and its answer comes back", async () => {
@@ -124,7 +125,7 @@ test("an rcode is an answer; FORMERR of an old server is asked again without EDN
       from,
     );
   }, async (server) => {
-    assertEquals((await ask(server, "a", "A", brief)).rcode, 3);
+    assertEquals((await ask(server, "a", "A", once)).rcode, 3);
   });
   assertEquals(asked, 2);
 });
@@ -149,33 +150,40 @@ test("an aborted question ends at once, with the reason", async () => {
   });
 });
 
+test("a type may be asked for by its number", async () => {
+  await withServer((query, from, send) => {
+    send(reply(query, "192.0.2.1"), from);
+  }, async (server) => {
+    assertEquals(found(await ask(server, "a", "TYPE1", once)), ["192.0.2.1"]);
+  });
+});
+
 /** A UDP server that always says "truncated", and one of TCP at the same port. */
 async function withTcp(
   serve: (connection: Deno.TcpConn, query: Uint8Array) => Promise<void>,
   work: (server: { address: string; port: number }) => Promise<void>,
 ): Promise<void> {
-  await withServer((query, from, send) => {
-    send({ ...reply(query, "6.6.6.6"), truncated: true }, from);
-  }, async (server) => {
-    const listener = Deno.listen({
-      hostname: server.address,
-      port: server.port,
-    });
-    const serving = (async () => {
-      for await (const connection of listener) {
-        const buffer = new Uint8Array(600);
-        const count = await connection.read(buffer) ?? 0;
-        await serve(connection, buffer.slice(0, count));
-        connection.close();
-      }
-    })();
-    try {
-      await work(server);
-    } finally {
-      listener.close();
-      await serving;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    for await (const connection of listener) {
+      const buffer = new Uint8Array(600);
+      const count = await connection.read(buffer) ?? 0;
+      await serve(connection, buffer.slice(0, count));
+      connection.close();
     }
-  });
+  })();
+  try {
+    await withServer(
+      (query, from, send) => {
+        send({ ...reply(query, "6.6.6.6"), truncated: true }, from);
+      },
+      work,
+      listener.addr.port,
+    );
+  } finally {
+    listener.close();
+    await serving;
+  }
 }
 
 const framed = (m: Message) => {
@@ -198,7 +206,7 @@ test("what did not fit is asked for over TCP, however its bytes come", async () 
       await new Promise((done) => setTimeout(done, 5));
     }
   }, async (server) => {
-    const answer = await ask(server, "a", "TXT", brief);
+    const answer = await ask(server, "a", "TXT", once);
     assertEquals(answer.answers, [{ name: "a", ttl: 5, type: "TXT", texts }]);
     assertEquals(answer.truncated, false);
   });
@@ -227,14 +235,15 @@ test("over TCP, too, only the right answer counts, whole and in time", async () 
         ...["malformed", "sent nonsense: Cannot read the message at byte 2"],
       ],
       [
-        () => new Promise<void>((done) => setTimeout(done, 120)),
+        () => new Promise<void>((done) => setTimeout(done, 1500)),
         ...["timeout", "over TCP"],
       ],
     ] as [Parameters<typeof withTcp>[0], string, string][]
   ) {
     await withTcp(serve, async (server) => {
+      const timeout = code === "timeout" ? 500 : 5000;
       const error = await assertRejects(
-        () => ask(server, "a", "A", brief),
+        () => ask(server, "a", "A", { timeout, tries: 1 }),
         DnsError,
         line,
       );
@@ -243,12 +252,33 @@ test("over TCP, too, only the right answer counts, whole and in time", async () 
   }
 });
 
+test("to be aborted just when the connection is there leaves none open", async () => {
+  const { connect } = Deno;
+  const controller = new AbortController();
+  const opened: Deno.TcpConn[] = [];
+  Deno.connect = (async (options: Deno.ConnectOptions) => {
+    opened.push(await connect(options));
+    controller.abort(new Error("enough"));
+    return opened[0];
+  }) as typeof Deno.connect;
+  try {
+    await withTcp(() => Promise.resolve(), async (server) => {
+      const options = { ...once, signal: controller.signal };
+      const asked = () => ask(server, "a", "A", options);
+      await assertRejects(asked, Error, "enough");
+      assertThrows(() => opened[0].close(), Deno.errors.BadResource);
+    });
+  } finally {
+    Deno.connect = connect;
+  }
+});
+
 test("no server of TCP at the port is an error that says so", async () => {
   await withServer((query, from, send) => {
     send({ ...query, response: true, truncated: true }, from);
   }, async (server) => {
     const error = await assertRejects(
-      () => ask(server, "a", "A", brief),
+      () => ask(server, "a", "A", once),
       DnsError,
       `No DNS server listens at 127.0.0.1 port ${server.port}`,
     );
@@ -276,4 +306,36 @@ Deno.test("an answer repeats the question, in whatever case, or is an error with
   ) {
     assert(!answers({ ...right, ...wrong }, question), JSON.stringify(wrong));
   }
+});
+
+const runs = granted &&
+  Deno.permissions.querySync({ name: "run" }).state === "granted";
+
+Deno.test({
+  name: runs
+    ? "what the command cannot do is a line, and no stack trace"
+    : "needs --allow-net and --allow-run, so not tested here: the command",
+  ignore: !runs,
+  async fn() {
+    const script = import.meta.resolve("./dns_client.ts");
+    const net = "--allow-net";
+    for (
+      const [flags, args, code, line] of [
+        [[], [], 1, "Cannot use the network: add --allow-net\n"],
+        [[net], ["a", "127.0.0.1", "70000"], 2, "Usage: deno run"],
+        [[net], ["a", "127.0.0.1", "1.5"], 2, "Usage: deno run"],
+        [[net], ["a..b", "127.0.0.1"], 2, "Cannot use the name a..b"],
+      ] as const
+    ) {
+      const command = new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-prompt", ...flags, script, ...args],
+        env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+        stdin: "null",
+      });
+      const { code: found, stderr } = await command.output();
+      const text = new TextDecoder().decode(stderr);
+      assertEquals([found, text.slice(0, line.length)], [code, line]);
+      assertEquals(text.trim().split("\n").length, 1);
+    }
+  },
 });

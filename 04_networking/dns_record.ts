@@ -153,6 +153,9 @@ export function labels(name: string): string[] {
     if (length === 0 || length > 63) {
       fail(name, `a label of ${length} bytes; needs 1 to 63`);
     }
+    if (/[\u0100-\uffff]/.test(label)) {
+      fail(name, "a character that is no byte");
+    }
     size += 1 + length;
   }
   if (size > 255) fail(name, `${size} bytes; needs 255 or less`);
@@ -196,16 +199,23 @@ function escapeBytes(bytes: string, special: RegExp, plain: RegExp): string {
 }
 
 /** A name in the one form in which names can be compared: lower case, without a last dot. */
-export function canonicalName(name: string): string {
-  const lower = name.toLowerCase();
-  return lower === "." || lower === ""
-    ? "."
-    : labels(lower).map(escapeLabel).join(".");
-}
+export const canonicalName = (name: string): string =>
+  // Only the case of ASCII does not count (RFC 4343): other bytes are digits by then.
+  labels(name).map(escapeLabel).join(".").toLowerCase() || ".";
 
 /** Whether a canonical name is `zone` or below it. */
 export const isWithin = (name: string, zone: string): boolean =>
-  zone === "." || name === zone || name.endsWith(`.${zone}`);
+  zone === "." || name === zone || name.endsWith(`.${zone}`) &&
+    // The dot before it has no backslash of its own: then it would be within a label.
+    /^(\\.|[^\\])*$/.test(name.slice(0, -zone.length - 1));
+
+/** The addresses among records. */
+export const addressesOf = (records: readonly DnsRecord[]): string[] =>
+  records.flatMap((r) => "address" in r ? [r.address] : []);
+
+/** The names of servers among records. */
+export const serversOf = (records: readonly DnsRecord[]): string[] =>
+  records.flatMap((r) => r.type === "NS" ? [canonicalName(r.target)] : []);
 
 /** Names of keys of HTTPS and SVCB. */
 export const PARAMS = [
@@ -245,20 +255,34 @@ export function formatData(record: Data): string {
   }).join(" ").trimEnd();
 }
 
-const dotted = (name: string) => name.endsWith(".") ? name : `${name}.`;
+const dotted = (name: string) => `${labels(name).map(escapeLabel).join(".")}.`;
 const quoted = (bytes: string) => `"${escapeBytes(bytes, /["\\]/, /[ -~]/)}"`;
 const toHex = (byte: number) =>
   byte.toString(16).toUpperCase().padStart(2, "0");
 
+const paramName = (key: number) => PARAMS[key] ?? `key${key}`;
+
 function formatParam({ key, value }: Param): string {
-  const name = PARAMS[key] ?? `key${key}`;
+  const name = paramName(key);
   const bytes = Uint8Array.from(value, (byte) => byte.charCodeAt(0));
   const addresses = (size: number) =>
     Array.from(
       { length: bytes.length / size },
       (_, i) => formatAddress(bytes.subarray(i * size, (i + 1) * size)),
     ).join(",");
-  if (key === 1) return `${name}="${strings(value).join(",")}"`;
+  if (key === 0 && bytes.length % 2 === 0) {
+    const keys = Array.from(
+      { length: bytes.length / 2 },
+      (_, i) => paramName(bytes[2 * i] << 8 | bytes[2 * i + 1]),
+    );
+    return `${name}=${keys.join(",")}`;
+  }
+  if (key === 1) {
+    // A comma within one of the list has a backslash (RFC 9460 appendix A.1).
+    const list = strings(value).map((text) => text.replace(/[,\\]/g, "\\$&"));
+    return `${name}=${quoted(list.join(","))}`;
+  }
+  if (key === 5) return `${name}=${btoa(value)}`;
   if (key === 3 && bytes.length === 2) {
     return `${name}=${bytes[0] << 8 | bytes[1]}`;
   }

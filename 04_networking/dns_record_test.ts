@@ -81,6 +81,10 @@ Deno.test("names that no message can hold are errors", () => {
       [`${"x".repeat(64)}.com`, "it has a label of 64 bytes; needs 1 to 63"],
       [long, "it has 257 bytes; needs 255 or less"],
       ["a\\", "it has a backslash at its end"],
+      ["€.com", "it has a character that is no byte"],
+      ["\\999.com", "it has a character that is no byte"],
+      // The sign of the kelvin, of which the lower case is a plain k.
+      ["\u212a.com", "it has a character that is no byte"],
     ]
   ) {
     assertThrows(
@@ -103,6 +107,10 @@ Deno.test("names are compared without case, last dot and needless backslashes", 
       ["", "."],
       ["\\119ww.a", "www.a"],
       ["A\\.B.c", "a\\.b.c"],
+      ["\\065.c", "a.c"],
+      // Bytes beyond ASCII have no case (RFC 4343).
+      ["\\192.c", "\\192.c"],
+      ["\xc0.c", "\\192.c"],
     ]
   ) {
     assertEquals(canonicalName(name), canonical);
@@ -117,6 +125,9 @@ Deno.test("a name is within its zone and those above, not within one that looks 
   assert(!isWithin("badexample.com", "example.com"));
   assert(!isWithin("com", "example.com"));
   assert(!isWithin("example.com.evil.net", "example.com"));
+  // Two labels, of which the first has a dot; then three, the first with a backslash.
+  assert(!isWithin("a\\.example.com", "example.com"));
+  assert(isWithin("a\\\\.example.com", "example.com"));
 });
 
 Deno.test("data as dig prints it", () => {
@@ -158,6 +169,27 @@ Deno.test("data as dig prints it", () => {
         },
         "1 . port=8443 ipv6hint=2001:db8::1 key668",
       ],
+      // As dig prints it; the list of alpn is also that of RFC 9460 appendix D.2.
+      [
+        {
+          ...{ type: "HTTPS", priority: 1, target: "." },
+          params: [
+            { key: 0, value: "\0\x01\0\x04" },
+            { key: 1, value: "\x08f\\oo,bar\x02h2" },
+            { key: 4, value: "\xc0\0\x02\x01" },
+            { key: 5, value: "\0\x45\xfe\x0d" },
+          ],
+        },
+        '1 . mandatory=alpn,ipv4hint alpn="f\\\\\\\\oo\\\\,bar,h2" ipv4hint=192.0.2.1 ech=AEX+DQ==',
+      ],
+      // No escape sequence reaches a terminal.
+      [
+        {
+          ...{ type: "HTTPS", priority: 1, target: "." },
+          params: [{ key: 1, value: "\x04\x1b[2J" }],
+        },
+        '1 . alpn="\\027[2J"',
+      ],
       [
         {
           type: "CNAME",
@@ -175,6 +207,8 @@ Deno.test("a record is a line, of absolute names", () => {
   const record = { name: "a", ttl: 5, type: "NS", target: "." } as const;
   assertEquals(formatRecord(record), "a. 5 IN NS .");
   assertEquals(formatRecord({ ...record, name: "." }), ". 5 IN NS .");
+  // A dot within the last label is not the root's.
+  assertEquals(formatRecord({ ...record, name: "a\\." }), "a\\.. 5 IN NS .");
 });
 
 Deno.test("strings() ends where one is cut off", () => {

@@ -21,12 +21,15 @@ import { addressFamily } from "./address.ts";
 import { DnsError } from "./dns_client.ts";
 import { type Message, message, RCODES } from "./dns_message.ts";
 import {
+  addressesOf,
   canonicalName,
   type DnsRecord,
   escapeLabel,
   formatRecord,
   isWithin,
   labels,
+  serversOf,
+  typeName,
   typeNumber,
 } from "./dns_record.ts";
 import { answerFrom, type Zone } from "./dns_zone.ts";
@@ -53,9 +56,13 @@ const BUDGET = 64;
 /** Aliases in a row, and servers' names that must be found to find a server's name. */
 const MOST_ALIASES = 16;
 const DEEPEST = 6;
-/** Nothing is kept longer than a day, an absence not longer than an hour. */
+/** As many servers of a zone are kept: else one referral could name thousands. */
+const MOST_SERVERS = 16;
+/** Nothing is kept longer than a day, an absence not longer than an hour. The way down is
+ * no answer to anybody, and must last for the search. */
 const LONGEST = 86_400;
 const LONGEST_ABSENCE = 3600;
+const SHORTEST_CUT = 60;
 
 /** One question to one server. */
 export interface Step {
@@ -91,6 +98,15 @@ export interface ResolverOptions {
   onStep?(step: Step): void;
   /** Which addresses can be reached; 4 and 6 if not given. */
   families?: readonly (4 | 6)[];
+  /** Entries of the cache, of which the oldest go first; 10,000 if not given. */
+  capacity?: number;
+}
+
+/** A search: questions left, depth in servers' names, and addresses of these. */
+interface Search {
+  left: number;
+  depth: number;
+  readonly servers: Map<string, readonly string[]>;
 }
 
 interface Entry {
@@ -100,21 +116,13 @@ interface Entry {
   readonly until: number;
 }
 
-/** What a server's answer is good for. */
-type Use =
-  | { readonly kind: "entry"; readonly outcome: string; readonly entry: Entry }
-  | {
-    readonly kind: "referral";
-    readonly outcome: string;
-    readonly zone: string;
-  }
-  | { readonly kind: "none"; readonly outcome: string };
+/** What a server's answer is good for: an entry, a zone further down, or nothing. */
+type Use = { outcome: string; entry?: Entry; zone?: string };
 
 /** Finds records by asking from the root down, and remembers what it was told. */
 export class Resolver {
   readonly #cache = new Map<string, Entry>();
   readonly #options: Required<ResolverOptions>;
-  #left = 0;
 
   constructor(options: ResolverOptions) {
     this.#options = {
@@ -123,6 +131,7 @@ export class Resolver {
       random: Math.random,
       onStep: () => {},
       families: [4, 6],
+      capacity: 10_000,
       ...options,
     };
   }
@@ -133,80 +142,84 @@ export class Resolver {
    * @throws {DnsFormatError} if there can be no such name or type
    */
   async resolve(name: string, type: string): Promise<Found> {
-    typeNumber(type);
-    this.#left = BUDGET;
-    const found = await this.#find(canonicalName(name), type, 0);
-    return { ...found, asked: BUDGET - this.#left };
+    type = typeName(typeNumber(type)); // TYPE1 is A
+    const search: Search = { left: BUDGET, depth: 0, servers: new Map() };
+    const found = await this.#find(canonicalName(name), type, search);
+    return { ...found, asked: BUDGET - search.left };
   }
 
-  async #find(name: string, type: string, depth: number) {
+  async #find(name: string, type: string, search: Search) {
     const records: DnsRecord[] = [];
     for (let n = 0; n <= MOST_ALIASES; n++) {
-      const entry = this.#known(name, type) ?? this.#known(name, "CNAME") ??
-        await this.#iterate(name, type, depth);
+      const entry = [type, `no ${type}`, "no name", "CNAME"]
+        .map((type) => this.#known(name, type)).find((entry) => entry) ??
+        await this.#iterate(name, type, search);
       records.push(...entry.records);
       if (entry.missing) return { records, status: "no-such-name" as const };
       const [alias] = entry.records;
       if (alias?.type !== "CNAME" || type === "CNAME") {
-        const none = entry.records.length === 0;
-        return {
-          records,
-          status: none ? "no-data" as const : "found" as const,
-        };
+        const status = alias ? "found" as const : "no-data" as const;
+        return { records, status };
       }
       name = canonicalName(alias.target);
     }
-    throw new DnsError(
-      "too-many-steps",
-      `More than ${MOST_ALIASES} aliases in a row, the last one of ${name}`,
-    );
+    const why =
+      `More than ${MOST_ALIASES} aliases in a row, the last to ${name}`;
+    throw new DnsError("too-many-steps", why);
   }
 
   /** What the cache has, with the ttl that is left. */
   #known(name: string, type: string): Entry | undefined {
     const entry = this.#cache.get(`${type} ${name}`);
-    const left = entry ? Math.floor(entry.until - this.#options.now()) : 0;
+    const left = entry ? entry.until - this.#options.now() : 0;
     if (!entry || left <= 0) return undefined;
-    // An absence of aliases says nothing about the name.
-    if (type === "CNAME" && entry.records.length === 0) return undefined;
-    const records = entry.records.map((record) => ({ ...record, ttl: left }));
+    const ttl = Math.floor(left);
+    const records = entry.records.map((record) => ({ ...record, ttl }));
     return { ...entry, records };
   }
 
   #keep(name: string, type: string, entry: Omit<Entry, "until">, ttl: number) {
-    const until = this.#options.now() + Math.min(ttl, LONGEST);
-    const kept = { ...entry, until };
-    if (ttl > 0) this.#cache.set(`${type} ${name}`, kept);
+    const { now, capacity } = this.#options;
+    const kept = { ...entry, until: now() + Math.min(ttl, LONGEST) };
+    const key = `${type} ${name}`;
+    this.#cache.delete(key); // so that the newest stands last
+    if (ttl > 0) this.#cache.set(key, kept);
+    const [oldest] = this.#cache.keys();
+    if (this.#cache.size > capacity) this.#cache.delete(oldest);
     return kept;
   }
 
   /** Goes down from the deepest zone whose servers are known, to the answer. */
-  async #iterate(name: string, type: string, depth: number): Promise<Entry> {
-    let zone = this.#deepestZone(name);
-    for (;;) {
-      const reply = await this.#askZone(zone, name, type, depth);
-      if (reply.kind === "entry") return reply.entry;
-      zone = reply.zone;
-    }
+  async #iterate(name: string, type: string, search: Search) {
+    let use = await this.#askZone(this.#deepestZone(name), name, type, search);
+    while (!use.entry) use = await this.#askZone(use.zone!, name, type, search);
+    return use.entry;
   }
 
-  /** The nearest zone above a name, or of that name, whose servers are known. */
+  /** The nearest zone above a name, or of that name, whose servers can be found. */
   #deepestZone(name: string): string {
     const parts = labels(name).map(escapeLabel);
-    for (let i = 0; i < parts.length; i++) {
-      const zone = parts.slice(i).join(".");
-      if (this.#known(zone, "cut")) return zone;
-    }
-    return ".";
+    return parts.map((_, i) => parts.slice(i).join(".")).find((zone) =>
+      // A server within its own zone is found by its address, or from further up.
+      this.#serversOf(zone).some((server) =>
+        !isWithin(server, zone) || this.#addresses(server).length > 0
+      )
+    ) ?? ".";
+  }
+
+  /** The names of a zone's servers, if they are known. */
+  #serversOf(zone: string): string[] {
+    if (zone === ".") return Object.keys(this.#options.hints);
+    return serversOf(this.#known(zone, "cut")?.records ?? []);
   }
 
   /** Asks the servers of a zone, one after the other, until one is of use. */
-  async #askZone(zone: string, name: string, type: string, depth: number) {
+  async #askZone(zone: string, name: string, type: string, search: Search) {
     const { onStep, now } = this.#options;
     let last = "it has no server that can be reached";
-    for await (const [server, address] of this.#servers(zone, depth)) {
-      if (this.#left === 0) break;
-      this.#left--;
+    for await (const [server, address] of this.#servers(zone, search)) {
+      if (search.left === 0) break;
+      search.left--;
       const start = now();
       const tell = (outcome: string) => {
         const ms = (now() - start) * 1000;
@@ -217,13 +230,13 @@ export class Resolver {
         const message = await this.#options.ask(address, name, type);
         const use = this.#use(message, zone, name, type);
         tell(use.outcome);
-        if (use.kind !== "none") return use;
+        if (use.entry || use.zone) return use;
       } catch (error) {
         if (!(error instanceof DnsError)) throw error;
         tell(error.message);
       }
     }
-    if (this.#left === 0) {
+    if (search.left === 0) {
       const why = `Stopped after ${BUDGET} questions, at ${name}`;
       throw new DnsError("too-many-steps", why);
     }
@@ -233,48 +246,54 @@ export class Resolver {
   }
 
   /** Names and addresses of a zone's servers, those with known addresses first. */
-  async *#servers(
-    zone: string,
-    depth: number,
-  ): AsyncGenerator<[string, string]> {
-    const { hints, families, random } = this.#options;
-    const reached = (address: string) =>
-      families.some((family) => family === addressFamily(address));
-    const names = zone === "."
-      ? Object.keys(hints)
-      : (this.#known(zone, "cut")?.records ?? []).flatMap((record) =>
-        record.type === "NS" ? [canonicalName(record.target)] : []
-      );
-    const drawn = names.map((name) => [random(), name] as const)
+  async *#servers(zone: string, search: Search) {
+    const drawn = this.#serversOf(zone)
+      .map((name) => [this.#options.random(), name] as const)
       .sort(([a], [b]) => a - b).map(([, name]) => name);
     const unknown: string[] = [];
     for (const name of drawn) {
-      const here = zone === "." ? hints[name] : this.#addresses(name);
+      const here = this.#addresses(name);
       if (here.length === 0) unknown.push(name);
-      for (const address of here.filter(reached)) yield [name, address];
+      for (const address of here) yield [name, address] as const;
     }
     for (const name of unknown) {
-      if (depth === DEEPEST) break;
-      for (const family of families) {
-        try {
-          const type = family === 4 ? "A" : "AAAA";
-          const { records } = await this.#find(name, type, depth + 1);
-          for (const address of addressesOf(records)) yield [name, address];
-        } catch (error) {
-          // At the end of the budget the next question says so.
-          if (!(error instanceof DnsError)) throw error;
-        }
+      for (const family of this.#options.families) {
+        const type = family === 4 ? "A" : "AAAA";
+        const here = await this.#lookUp(name, type, search);
+        for (const address of here) yield [name, address] as const;
       }
     }
   }
 
-  /** What is known of a server's name, from an answer or as glue. */
-  #addresses(name: string): string[] {
-    return ["A", "AAAA"].flatMap((type) => {
-      const known = this.#known(name, type) ??
-        this.#known(name, `glue ${type}`);
-      return addressesOf(known?.records ?? []);
+  /** Looks a server's name up. */
+  async #lookUp(name: string, type: string, search: Search) {
+    const key = `${type} ${name}`;
+    // Once: servers that need each other would else each be looked up at each depth.
+    const known = search.servers.get(key);
+    if (known) return known;
+    if (search.depth === DEEPEST || search.left === 0) return [];
+    search.servers.set(key, []);
+    search.depth++;
+    const { records } = await this.#find(name, type, search).catch((error) => {
+      // At the end of the budget the next question says so.
+      if (error instanceof DnsError) return { records: [] };
+      throw error;
     });
+    search.depth--;
+    const found = addressesOf(records);
+    search.servers.set(key, found);
+    return found;
+  }
+
+  /** What can be reached of a server's addresses: hints, from answers, or as glue. */
+  #addresses(name: string): readonly string[] {
+    const { hints, families } = this.#options;
+    const kept = ["A", "AAAA"].flatMap((type) =>
+      (this.#known(name, type) ?? this.#known(name, `glue ${type}`))?.records ??
+        []
+    );
+    return (Object.hasOwn(hints, name) ? hints[name] : addressesOf(kept))
+      .filter((address) => families.some((f) => f === addressFamily(address)));
   }
 
   /** What an answer says of the question; keeps what the server may be believed. */
@@ -284,8 +303,7 @@ export class Resolver {
       isWithin(canonicalName(record.name), zone);
     const missing = rcode === RCODES.indexOf("NXDOMAIN");
     if (rcode !== 0 && !missing || truncated) {
-      const outcome = truncated ? "truncated" : RCODES[rcode] ?? `${rcode}`;
-      return { kind: "none", outcome };
+      return { outcome: truncated ? "truncated" : RCODES[rcode] ?? `${rcode}` };
     }
     const at = (section: readonly DnsRecord[], owner: string, type: string) =>
       section.filter(own).filter((record) =>
@@ -296,45 +314,39 @@ export class Resolver {
       if (records.length === 0) continue;
       // What else is said of where an alias leads is asked for again.
       const entry = this.#keep(name, wanted, { records }, leastTtl(records));
-      const outcome = wanted === type ? "answer" : "alias";
-      return { kind: "entry", outcome, entry };
+      return { outcome: wanted === type ? "answer" : "alias", entry };
     }
+    const soa = message.authorities.filter(own).find((r) => r.type === "SOA");
     const cut = message.authorities.filter(own).find((record) =>
       record.type === "NS" && isDeeper(canonicalName(record.name), zone, name)
     );
-    if (cut && !missing && !message.authoritative) {
+    // An absence is told from a referral by its SOA (RFC 2308 section 2.2).
+    if (cut && !missing && !soa) {
       const below = canonicalName(cut.name);
-      // Not an answer to anybody: only the way down. A ttl of 0 lasts for this search.
-      const keep = (name: string, type: string, records: DnsRecord[]) =>
-        this.#keep(name, type, { records }, Math.max(1, leastTtl(records)));
-      const servers = at(message.authorities, below, "NS");
+      const keep = (name: string, type: string, records: DnsRecord[]) => {
+        const ttl = Math.max(SHORTEST_CUT, leastTtl(records));
+        this.#keep(name, type, { records }, ttl);
+      };
+      const servers = at(message.authorities, below, "NS")
+        .slice(0, MOST_SERVERS);
       keep(below, "cut", servers);
-      for (const server of servers) {
-        if (server.type !== "NS") continue;
-        const target = canonicalName(server.target);
+      for (const target of serversOf(servers)) {
         for (const type of ["A", "AAAA"]) {
           const glue = at(message.additionals, target, type);
           if (glue.length > 0) keep(target, `glue ${type}`, glue);
         }
       }
-      const outcome = `referral to ${below}`;
-      return { kind: "referral", outcome, zone: below };
+      return { outcome: `referral to ${below}`, zone: below };
     }
-    const soa = message.authorities.filter(own).find((r) => r.type === "SOA");
     // Neither an answer nor a way to one: a lame delegation.
-    if (!soa && !message.authoritative) {
-      return { kind: "none", outcome: "lame" };
-    }
+    if (!soa && !message.authoritative) return { outcome: "lame" };
     const ttl = soa?.type === "SOA" ? Math.min(soa.ttl, soa.minimum) : 0;
     const absent = { records: [], missing };
-    const entry = this.#keep(
-      name,
-      type,
-      absent,
-      Math.min(ttl, LONGEST_ABSENCE),
-    );
-    const outcome = missing ? "no such name" : "no such type";
-    return { kind: "entry", outcome, entry };
+    const life = Math.min(ttl, LONGEST_ABSENCE);
+    // A missing name has no records of other types, either.
+    const what = missing ? "name" : "type";
+    const entry = this.#keep(name, `no ${missing ? what : type}`, absent, life);
+    return { outcome: `no such ${what}`, entry };
   }
 }
 
@@ -345,21 +357,16 @@ const isDeeper = (below: string, zone: string, name: string) =>
 const leastTtl = (records: readonly DnsRecord[]) =>
   Math.min(...records.map(({ ttl }) => ttl));
 
-const addressesOf = (records: readonly DnsRecord[]) =>
-  records.flatMap((r) =>
-    r.type === "A" || r.type === "AAAA" ? [r.address] : []
-  );
-
 if (import.meta.main) {
   // An internet of three servers, in memory.
   const ttl = 300;
-  const soa = (name: string): DnsRecord => ({
-    ...{ name, ttl, type: "SOA", primary: "ns", mailbox: "admin", serial: 1 },
-    ...{ refresh: 7200, retry: 900, expire: 1209600, minimum: 60 },
-  });
-  const zone = (origin: string, ...rest: DnsRecord[]): Zone => ({
-    origin,
-    records: [soa(origin), ...rest],
+  const of = { ttl, serial: 1, refresh: 9, retry: 9, expire: 9, minimum: 60 };
+  const zone = (name: string, ...rest: DnsRecord[]): Zone => ({
+    origin: name,
+    records: [
+      { ...of, name, type: "SOA", primary: "ns", mailbox: "a" },
+      ...rest,
+    ],
   });
   const ns = (name: string, target: string, address: string): DnsRecord[] => [
     { name, ttl, type: "NS", target },
@@ -367,10 +374,7 @@ if (import.meta.main) {
   ];
   const servers: Record<string, Zone> = {
     "192.0.2.1": zone(".", ...ns("com", "a.gtld-servers.net", "192.0.2.2")),
-    "192.0.2.2": zone(
-      "com",
-      ...ns("google.com", "ns1.google.com", "192.0.2.3"),
-    ),
+    "192.0.2.2": zone("com", ...ns("google.com", "ns.google.com", "192.0.2.3")),
     "192.0.2.3": zone(
       "google.com",
       { name: "www.google.com", ttl, type: "CNAME", target: "web.google.com" },

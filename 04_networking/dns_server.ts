@@ -43,26 +43,33 @@ export type Answer = (
 
 /** As much as UDP carries if the client does not say what it takes. */
 const PLAIN_SIZE = 512;
-/** A connection on which nothing comes for so long, in ms, is ended. */
+/** More than this, in bytes, is for TCP, whatever the client says that it takes. */
+const MOST_UDP = 4096;
+/** A connection on which nothing comes, or goes, for so long, in ms, is ended. */
 const IDLE = 5000;
 
 /**
  * Answers questions over UDP and TCP.
  * @param hostname an address of this machine
  * @param port 0 for one that is free
+ * @param idle ms for a question over TCP to come, and its answer to be taken
  * @throws if the port is taken, or without permission
  */
 export async function serveDns(
   answer: Answer,
   hostname = "127.0.0.1",
   port = 0,
+  idle = IDLE,
 ): Promise<DnsServer> {
   const listener = Deno.listen({ hostname, port });
   const bound = listener.addr.port;
   const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
   socket.on("message", async (bytes, from) => {
     const reply = await respond(new Uint8Array(bytes), answer, "udp");
-    if (reply && !closed) socket.send(reply, from.port, from.address);
+    // Nobody can have sent it from port 0, but anybody can write that there.
+    if (reply && !closed && from.port > 0) {
+      socket.send(reply, from.port, from.address);
+    }
   });
   let closed = false;
   try {
@@ -72,18 +79,18 @@ export async function serveDns(
     });
   } catch (error) {
     listener.close();
+    socket.close();
+    // The port was free for TCP, and is not for UDP: then it shall be another.
+    const taken = (error as { code?: string }).code === "EADDRINUSE";
+    if (port === 0 && taken) return serveDns(answer, hostname, 0, idle);
     throw error;
   }
-  const connections = new Set<Deno.TcpConn>();
-  const serving: Promise<void>[] = [];
+  const connections = new Map<Deno.TcpConn, Promise<void>>();
   const accepting = (async () => {
     for await (const connection of listener) {
-      connections.add(connection);
-      serving.push(
-        converse(connection, answer).finally(() =>
-          connections.delete(connection)
-        ),
-      );
+      const served = converse(connection, answer, idle)
+        .finally(() => connections.delete(connection));
+      connections.set(connection, served);
     }
   })();
   return {
@@ -91,8 +98,8 @@ export async function serveDns(
     async close() {
       closed = true;
       listener.close();
-      for (const connection of connections) connection.close();
-      await Promise.all([accepting, ...serving]);
+      for (const connection of connections.keys()) end(connection);
+      await Promise.all([accepting, ...connections.values()]);
       await new Promise<void>((done) => socket.close(done));
     },
   };
@@ -106,34 +113,42 @@ async function respond(
 ): Promise<Uint8Array | undefined> {
   // An id and flags must be there, and the first flag says that it is no answer.
   if (bytes.length < 12 || bytes[2] & 0x80) return undefined;
-  let query: Message;
+  let rcode = "FORMERR";
   try {
-    query = decode(bytes);
+    const query = decode(bytes);
+    rcode = "SERVFAIL"; // If the answer cannot be written, that is no fault of the client.
+    const reply = await answer(query, transport);
+    if (!reply) return undefined;
+    const whole = encode(reply);
+    const size = Math.max(PLAIN_SIZE, query.edns?.size ?? 0);
+    const room = Math.min(size, MOST_UDP);
+    if (transport === "tcp" || whole.length <= room) return whole;
+    const empty = { answers: [], authorities: [], additionals: [] };
+    return encode({ ...reply, ...empty, truncated: true });
   } catch (error) {
     if (!(error instanceof DnsFormatError)) throw error;
-    const id = bytes[0] << 8 | bytes[1];
-    const rcode = RCODES.indexOf("FORMERR");
-    return encode(message({ id, response: true, rcode }));
+    const [id, opcode] = [bytes[0] << 8 | bytes[1], bytes[2] >> 3 & 15];
+    const fields = { id, opcode, response: true };
+    return encode(message({ ...fields, rcode: RCODES.indexOf(rcode) }));
   }
-  const reply = await answer(query, transport);
-  if (!reply) return undefined;
-  const whole = encode(reply);
-  const room = Math.max(PLAIN_SIZE, query.edns?.size ?? 0);
-  if (transport === "tcp" || whole.length <= room) return whole;
-  const empty = { answers: [], authorities: [], additionals: [] };
-  return encode({ ...reply, ...empty, truncated: true });
+}
+
+/** Closes a connection, if it is not closed. */
+function end(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch {
+    // It was closed from the other end, or from here.
+  }
 }
 
 /** Answers what comes on a connection until it ends, or is idle. */
-async function converse(connection: Deno.TcpConn, answer: Answer) {
+async function converse(
+  connection: Deno.TcpConn,
+  answer: Answer,
+  idle: number,
+) {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const close = () => {
-    try {
-      connection.close();
-    } catch {
-      // It was closed from outside.
-    }
-  };
   const read = async (count: number) => {
     const bytes = new Uint8Array(count);
     for (let at = 0; at < count;) {
@@ -145,19 +160,20 @@ async function converse(connection: Deno.TcpConn, answer: Answer) {
   };
   try {
     for (;;) {
-      timer = setTimeout(close, IDLE);
+      timer = setTimeout(end, idle, connection);
       const size = await read(2);
       const bytes = size && await read(size[0] << 8 | size[1]);
-      clearTimeout(timer);
       const reply = bytes && await respond(bytes, answer, "tcp");
       if (!reply) return;
       await sendFramed(connection, reply);
+      // Only now, as a client that reads nothing must not hold it for ever.
+      clearTimeout(timer);
     }
   } catch {
     // The client is gone, or the server ends: nobody is left to be told.
   } finally {
     clearTimeout(timer);
-    close();
+    end(connection);
   }
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createSocket } from "node:dgram";
 import { run, testWith } from "./counterparts.ts";
 import { ask } from "./dns_client.ts";
@@ -69,11 +69,11 @@ function test(
   });
 }
 
-/** What comes back to a packet; undefined if nothing does within 100 ms. */
-async function send(server: DnsServer, packet: Uint8Array) {
+/** What comes back to a packet; undefined if nothing does in time. */
+async function send(server: DnsServer, packet: Uint8Array, ms = 5000) {
   const socket = createSocket("udp4");
   const reply = await new Promise<Uint8Array | undefined>((done) => {
-    const timer = setTimeout(() => done(undefined), 100);
+    const timer = setTimeout(() => done(undefined), ms);
     socket.on("message", (bytes) => {
       clearTimeout(timer);
       done(new Uint8Array(bytes));
@@ -170,21 +170,102 @@ test(
     const right = query("www.example.com");
     const cut = (await send(server, right.subarray(0, 20)))!;
     assertEquals([decode(cut).id, decode(cut).rcode], [0x1234, 1]);
-    assertEquals(await send(server, right.subarray(0, 11)), undefined);
-    assertEquals(await send(server, new Uint8Array()), undefined);
+    // Of the kind of the question, or the client does not take it for its answer.
+    const status = right.slice(0, 20);
+    status[2] |= 2 << 3;
+    assertEquals(decode((await send(server, status))!).opcode, 2);
+    assertEquals(await send(server, right.subarray(0, 11), 100), undefined);
+    assertEquals(await send(server, new Uint8Array(), 100), undefined);
     // An answer to an answer would go to and fro for ever.
     const answer = right.slice();
     answer[2] |= 0x80;
-    assertEquals(await send(server, answer), undefined);
+    assertEquals(await send(server, answer, 100), undefined);
   },
 );
+
+test(
+  "an answer that cannot be written is SERVFAIL, and the server lives on",
+  (query) => {
+    const texts = Array.from({ length: 300 }, () => "x".repeat(255));
+    const [{ name }] = query.questions;
+    const record = { name, ttl: 1, type: "TXT", texts } as const;
+    return { ...query, response: true, answers: [record] };
+  },
+  async (server) => {
+    for (const _ of [1, 2]) {
+      const reply = decode((await send(server, query("a")))!);
+      assertEquals([reply.id, reply.rcode], [0x1234, 2]);
+    }
+    assertEquals((await ask(server, "a", "TXT")).rcode, 2);
+  },
+);
+
+test("what is too long for any UDP goes over TCP", (query) => {
+  const [{ name }] = query.questions;
+  const texts = Array.from({ length: 20 }, () => "x".repeat(255));
+  const record = { name, ttl: 1, type: "TXT", texts } as const;
+  return { ...query, response: true, answers: [record] };
+}, async (server) => {
+  const reply = (await send(server, query("a", 65535)))!;
+  assertEquals([reply.length < 100, decode(reply).truncated], [true, true]);
+});
+
+Deno.test({
+  name: "a client that asks and never reads is let go",
+  ignore: !net,
+  async fn() {
+    const texts = Array.from({ length: 200 }, () => "x".repeat(255));
+    const answers = [{ name: "a", ttl: 1, type: "TXT", texts } as const];
+    const server = await serveDns(
+      (query) => ({ ...query, response: true, answers }),
+      ...["127.0.0.1", 0, 200] as const,
+    );
+    const { address: hostname, port } = server;
+    const connection = await Deno.connect({ hostname, port });
+    const packet = query("a");
+    const framed = Uint8Array.of(0, packet.length, ...packet);
+    let held = false;
+    const timer = setTimeout(() => {
+      held = true;
+      connection.close();
+    }, 5000);
+    // Until nothing goes through either way, and the server ends the connection.
+    await assertRejects(
+      async () => {
+        for (;;) await connection.write(framed);
+      },
+      Error,
+      "",
+    );
+    clearTimeout(timer);
+    assert(!held);
+    connection.close();
+    await server.close();
+  },
+});
+
+Deno.test({
+  name: "a port that is taken is an error, and leaves nothing open",
+  ignore: !net,
+  async fn() {
+    const socket = createSocket("udp4");
+    await new Promise<void>((done) => socket.bind(0, "127.0.0.1", done));
+    const { port } = socket.address();
+    await assertRejects(
+      () => serveDns(zone, "127.0.0.1", port),
+      Error,
+      "EADDRINUSE",
+    );
+    await new Promise<void>((done) => socket.close(done));
+  },
+});
 
 let lost = 0;
 test("what is not answered is as if lost", () => {
   lost++;
   return undefined;
 }, async (server) => {
-  assertEquals(await send(server, query("www.example.com")), undefined);
+  assertEquals(await send(server, query("www.example.com"), 100), undefined);
   assertEquals(lost, 1);
 });
 
@@ -236,6 +317,9 @@ testWith("dig", "dig reads every answer, over UDP and TCP", async () => {
     none.includes("status: NXDOMAIN") &&
       none.includes("\tSOA\tns.example.com."),
   );
+  assert((await dig("+dnssec", "www.example.com")).includes("flags: do;"));
+  const version = await dig("+edns=1", "+noednsneg", "www.example.com");
+  assert(version.includes("status: BADVERS"), version);
   const no = await dig("www.example.com", "AAAA");
   assert(no.includes("status: NOERROR") && no.includes("ANSWER: 0"));
   assert((await dig("example.org")).includes("status: REFUSED"));

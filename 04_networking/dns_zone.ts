@@ -33,6 +33,8 @@ export interface Zone {
   readonly records: readonly DnsRecord[];
 }
 
+/** A version of EDNS that is not known (RFC 6891 section 6.1.3). */
+const BADVERS = 16;
 /** As many CNAMEs in a row as are followed. */
 const MOST_ALIASES = 8;
 
@@ -47,14 +49,18 @@ export function answerFrom(zones: readonly Zone[], query: Message): Message {
       ...{ recursionDesired: query.recursionDesired },
       questions: query.questions,
       ...(query.edns && {
-        edns: { size: 1232, version: 0, dnssecOk: false, options: [] },
+        edns: {
+          ...{ size: 1232, version: 0, options: [] },
+          dnssecOk: query.edns.dnssecOk, // copied, whatever it asks for (RFC 3225)
+        },
       }),
       ...fields,
     });
   if (query.opcode !== 0) return reply({ rcode: RCODES.indexOf("NOTIMP") });
   if (query.questions.length !== 1) {
-    return reply({ rcode: RCODES.indexOf("FORMERR") });
+    return reply({ rcode: RCODES.indexOf("FORMERR"), questions: [] });
   }
+  if (query.edns && query.edns.version > 0) return reply({ rcode: BADVERS });
   const [question] = query.questions;
   const zone = zoneOf(zones, canonicalName(question.name));
   return zone
@@ -114,6 +120,7 @@ function lookUp(zone: Zone, question: Question): Partial<Message> {
       answers.push(...found);
       return { answers, authorities, authoritative: true };
     }
+    if (answers.includes(alias)) break; // a ring
     answers.push(alias);
     name = canonicalName(alias.target);
     if (!isWithin(name, origin)) break;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { makeAuthority } from "./certificates.ts";
-import { testWith, withProgram } from "./counterparts.ts";
+import { listens, testWith, withProgram } from "./counterparts.ts";
 import { type ByteStream } from "./http.ts";
 import { HttpError } from "./http_message.ts";
 import { memoryPair, serve } from "./http2.ts";
@@ -134,9 +134,7 @@ testWith("nginx", "nginx's pages come whole over both protocols", async () => {
         }`,
     }),
     (folder) => ["-c", `${folder}/nginx.conf`],
-    (port) =>
-      Deno.connect({ hostname: "127.0.0.1", port })
-        .then((connection) => (connection.close(), true), () => false),
+    listens,
     async (port) => {
       for (const protocol of ["h2", "http/1.1"]) {
         for (
