@@ -59,7 +59,16 @@ export interface AskOptions {
   /** Whether the server shall find the answer elsewhere, if it does not know. */
   readonly recursion?: boolean;
   readonly signal?: AbortSignal;
+  /** Gets each packet that is sent, and each that is taken for the answer. */
+  readonly observe?: ObservePacket;
 }
+
+/** Called with a packet; over TCP without the length before it. */
+export type ObservePacket = (
+  sent: boolean,
+  packet: Uint8Array,
+  transport: "udp" | "tcp",
+) => void;
 
 /** The size of UDP answers that is asked for, in bytes. */
 const UDP_SIZE = 1232;
@@ -94,11 +103,13 @@ async function exchange(
   question: Message,
   options: AskOptions,
 ) {
-  const { timeout = 1500, tries = 3, signal } = options;
+  const { timeout = 1500, tries = 3 } = options;
   let wait = timeout;
   for (let n = 0; n < tries; n++, wait *= 2) {
-    const answer = await overUdp(server, question, wait, signal);
-    if (answer?.truncated) return await overTcp(server, question, wait, signal);
+    const answer = await overUdp(server, question, wait, options);
+    if (answer?.truncated) {
+      return await overTcp(server, question, wait, options);
+    }
     if (answer) return answer;
   }
   throw new DnsError(
@@ -130,7 +141,7 @@ function overUdp(
   server: Server,
   asked: Message,
   ms: number,
-  signal?: AbortSignal,
+  { signal, observe }: AskOptions,
 ): Promise<Message | undefined> {
   const question = { ...asked, id: randomId() };
   const packet = encode(question);
@@ -156,12 +167,15 @@ function overUdp(
       if (from.port !== port || right(from.address) !== address) return;
       try {
         const answer = decode(new Uint8Array(bytes));
-        if (answers(answer, question)) end(() => resolve(answer));
+        if (!answers(answer, question)) return;
+        observe?.(false, new Uint8Array(bytes), "udp");
+        end(() => resolve(answer));
       } catch (error) {
         // Whoever forges an answer must not be able to end the wait for the right one.
         if (!(error instanceof DnsFormatError)) end(() => reject(error));
       }
     });
+    observe?.(true, packet, "udp");
     socket.send(packet, port, address, (error) => {
       if (error) end(() => reject(asDnsError(error, server)));
     });
@@ -173,7 +187,7 @@ async function overTcp(
   server: Server,
   asked: Message,
   ms: number,
-  signal?: AbortSignal,
+  { signal, observe }: AskOptions,
 ): Promise<Message> {
   const question = { ...asked, id: randomId() };
   const packet = encode(question);
@@ -192,10 +206,15 @@ async function overTcp(
     });
     either.addEventListener("abort", close);
     either.throwIfAborted();
+    observe?.(true, packet, "tcp");
     await sendFramed(connection, packet);
     const [high, low] = await readExactly(connection, 2);
-    const answer = decode(await readExactly(connection, high << 8 | low));
-    if (answers(answer, question)) return answer;
+    const bytes = await readExactly(connection, high << 8 | low);
+    const answer = decode(bytes);
+    if (answers(answer, question)) {
+      observe?.(false, bytes, "tcp");
+      return answer;
+    }
     throw new DnsError("malformed", `${where(server)} answered something else`);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;

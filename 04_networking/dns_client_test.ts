@@ -308,6 +308,25 @@ Deno.test("an answer repeats the question, in whatever case, or is an error with
   }
 });
 
+test("who observes sees what was sent, and the answer, but no forged one", async () => {
+  const seen: string[] = [];
+  await withServer((query, from, send) => {
+    send({ ...reply(query, "192.0.2.66"), id: query.id ^ 1 }, from);
+    send(reply(query, "192.0.2.1"), from);
+  }, async (server) => {
+    await ask(server, "a.b", "A", {
+      ...once,
+      observe(sent, packet, transport) {
+        const { id, answers } = decode(packet);
+        const [record] = answers;
+        const address = record?.type === "A" ? record.address : "";
+        seen.push(`${sent} ${transport} ${id > 0} ${address}`);
+      },
+    });
+  });
+  assertEquals(seen, ["true udp true ", "false udp true 192.0.2.1"]);
+});
+
 const runs = granted &&
   Deno.permissions.querySync({ name: "run" }).state === "granted";
 

@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createSocket } from "node:dgram";
+import { testWith, withProgram } from "./counterparts.ts";
 import { formatAnswer, formatStep, readArgs, reverseName } from "./dns.ts";
+import { ask } from "./dns_client.ts";
 import { decode, encode } from "./dns_message.ts";
+import { formatRecord } from "./dns_record.ts";
+import { Resolver } from "./dns_resolver.ts";
 
 Deno.test("readArgs() reads name, type, server and trace", () => {
   const rest = { type: "A", trace: false };
@@ -148,3 +152,112 @@ Deno.test({
     assert(wrong.err.startsWith("One name at a time, not b\nUsage: deno run"));
   },
 });
+
+/** What three servers have, by the address that the others know them by. */
+const ZONES: Record<string, Record<string, string>> = {
+  "198.51.100.1": {
+    ".": `. 300 SOA a.root. admin. 1 7200 900 1209600 60
+. 300 NS a.root.
+a.root. 300 A 198.51.100.1
+com. 300 NS a.gtld.com.
+a.gtld.com. 300 A 198.51.100.2`,
+  },
+  "198.51.100.2": {
+    "com.": `com. 300 SOA a.gtld.com. admin. 1 7200 900 1209600 60
+com. 300 NS a.gtld.com.
+a.gtld.com. 300 A 198.51.100.2
+google.com. 300 NS ns1.google.com.
+ns1.google.com. 300 A 198.51.100.3
+example.com. 300 NS ns1.google.com.`,
+  },
+  "198.51.100.3": {
+    "google.com.":
+      `google.com. 300 SOA ns1.google.com. admin. 1 7200 900 1209600 60
+google.com. 300 NS ns1.google.com.
+ns1.google.com. 300 A 198.51.100.3
+www.google.com. 300 CNAME web.google.com.
+web.google.com. 60 A 203.0.113.80
+web.google.com. 60 AAAA 2001:db8::80`,
+    "example.com.":
+      `example.com. 300 SOA ns1.google.com. admin. 1 7200 900 1209600 60
+example.com. 300 NS ns1.google.com.
+www.example.com. 300 CNAME www.google.com.`,
+  },
+};
+
+/** Lets knotd serve each address's zones while `work` runs; it gets their ports. */
+function withServers(
+  addresses: readonly string[],
+  ports: Record<string, number>,
+  work: (ports: Record<string, number>) => Promise<void>,
+): Promise<void> {
+  const [address, ...rest] = addresses;
+  if (address === undefined) return work(ports);
+  const zones = Object.entries(ZONES[address]);
+  const [[first]] = zones;
+  return withProgram(
+    "knotd",
+    (folder, port) => ({
+      "knot.conf":
+        `server:\n  listen: 127.0.0.1@${port}\n  rundir: "${folder}"\n` +
+        `database:\n  storage: "${folder}"\nzone:\n` +
+        zones.map(([origin], i) =>
+          `  - domain: ${origin}\n    file: "${folder}/${i}.zone"\n`
+        ).join(""),
+      ...Object.fromEntries(
+        zones.map(([, text], i) => [`${i}.zone`, `${text}\n`]),
+      ),
+    }),
+    (folder) => ["-c", `${folder}/knot.conf`],
+    (port) =>
+      ask({ address: "127.0.0.1", port }, first, "SOA", {
+        ...{ timeout: 100, tries: 1 },
+      }).then(({ rcode }) => rcode === 0, () => false),
+    (port) => withServers(rest, { ...ports, [address]: port }, work),
+  );
+}
+
+testWith(
+  "knotd",
+  "the resolver finds its way through three of knotd's servers",
+  () =>
+    withServers(Object.keys(ZONES), {}, async (ports) => {
+      const resolver = new Resolver({
+        hints: { "a.root": ["198.51.100.1"] },
+        families: [4],
+        ask: (address, name, type) =>
+          ask({ address: "127.0.0.1", port: ports[address] }, name, type),
+      });
+      for (
+        const [name, type, status, asked, lines] of [
+          ["www.google.com", "A", "found", 4, [
+            ...["www.google.com. 300 IN CNAME web.google.com."],
+            "web.google.com. 60 IN A 203.0.113.80",
+          ]],
+          ["web.google.com", "AAAA", "found", 1, [
+            "web.google.com. 60 IN AAAA 2001:db8::80",
+          ]],
+          ["mail.google.com", "A", "no-such-name", 1, []],
+          ["web.google.com", "TXT", "no-data", 1, []],
+          // Its server has no glue there, but its address is known by now.
+          ["www.example.com", "A", "found", 2, [
+            "www.example.com. 300 IN CNAME www.google.com.",
+            "www.google.com. 300 IN CNAME web.google.com.",
+            "web.google.com. 60 IN A 203.0.113.80",
+          ]],
+          ["nothing.org", "A", "no-such-name", 1, []],
+        ] as const
+      ) {
+        const found = await resolver.resolve(name, type);
+        const shown = found.records.map((record) =>
+          // What is left of a ttl depends on the clock.
+          formatRecord({ ...record, ttl: record.ttl > 60 ? 300 : 60 })
+        );
+        assertEquals(
+          [found.status, found.asked, shown],
+          [status, asked, [...lines]],
+          name,
+        );
+      }
+    }),
+);

@@ -132,11 +132,9 @@ export class HttpResponse {
     return this.fields.find(([n]) => n === name.toLowerCase())?.[1];
   }
 
-  /** Where a redirect leads; bytes above ASCII as a URL writes them. */
+  /** Where a redirect leads. */
   get location(): string | undefined {
-    const hex = (byte: string) => byte.charCodeAt(0).toString(16).toUpperCase();
-    return this.field("location")
-      ?.replace(/[\x80-\xff]/g, (byte) => `%${hex(byte)}`);
+    return locationOf(this.fields);
   }
 
   /** The body. @throws {HttpError} "limit" if it is longer than `most` bytes */
@@ -154,6 +152,13 @@ export class HttpResponse {
     const parts = texts(all, this.field("content-type"));
     return (await Array.fromAsync(parts)).join("");
   }
+}
+
+/** Where a redirect leads, from fields; bytes above ASCII as a URL writes them. */
+export function locationOf(fields: readonly Field[]): string | undefined {
+  const hex = (byte: string) => byte.charCodeAt(0).toString(16).toUpperCase();
+  return fields.find(([name]) => name === "location")?.[1]
+    .replace(/[\x80-\xff]/g, (byte) => `%${hex(byte)}`);
 }
 
 /**

@@ -11,18 +11,20 @@
  * certificate that is over.
  *
  * Trap: to test only what works: most of a network program is about what does not.
- * Left out: delays of distance, packet loss below TCP (tcp.ts has both), IPv6.
- * Source: addresses for examples: RFC 5737.
+ * Left out: delays of distance, packet loss below TCP (tcp.ts has both).
+ * Source: addresses for examples: RFC 5737 and RFC 3849.
  * Run: `deno run --allow-net=127.0.0.1,0.0.0.0 lab.ts`
  * @module
  */
+import { roundRobin } from "./balancer.ts";
 import { type Identity, makeAuthority } from "./certificates.ts";
 import { ask } from "./dns_client.ts";
-import { type Message } from "./dns_message.ts";
 import { type DnsRecord } from "./dns_record.ts";
 import { Resolver } from "./dns_resolver.ts";
 import { type Answer, type DnsServer, serveDns } from "./dns_server.ts";
 import { answerFrom, type Zone } from "./dns_zone.ts";
+import { encryptByHand } from "./encryption.ts";
+import type { World } from "./story.ts";
 
 /** What can be made to go wrong. */
 export const FAULTS = [
@@ -31,6 +33,7 @@ export const FAULTS = [
   "lame delegation",
   "no such name",
   "nothing listens",
+  "broken IPv6",
   "wrong certificate",
   "expired certificate",
   "unknown authority",
@@ -41,13 +44,11 @@ export const FAULTS = [
 export type Fault = typeof FAULTS[number];
 
 /** An internet that runs. */
-export interface Lab {
+export interface Lab extends World {
   /** Root servers, for a resolver. */
   readonly hints: Readonly<Record<string, readonly string[]>>;
   /** Certificates of the authorities that the lab's clients trust. */
   readonly caCerts: readonly string[];
-  /** Asks the DNS server at an address of the lab. */
-  ask(address: string, name: string, type: string): Promise<Message>;
   /** Connects to an address of the lab. @throws as Deno.connect */
   connect(
     address: string,
@@ -66,6 +67,7 @@ const ROOT = "198.51.100.1";
 const COM = "198.51.100.2";
 const GOOGLE = "198.51.100.3";
 const BALANCER = "203.0.113.80";
+const BALANCER_6 = "2001:db8::80";
 const LAME = "198.51.100.66";
 const ORIGINS = 3;
 const ttl = 300;
@@ -73,6 +75,11 @@ const ttl = 300;
 const a = (name: string, address: string): DnsRecord => ({
   ...{ name, ttl, type: "A", address },
 });
+/** Both addresses of the balancer. */
+const both = (name: string): DnsRecord[] => [
+  a(name, BALANCER),
+  { name, ttl, type: "AAAA", address: BALANCER_6 },
+];
 const ns = (name: string, target: string): DnsRecord => ({
   ...{ name, ttl, type: "NS", target },
 });
@@ -107,7 +114,7 @@ const zones = (fault?: Fault): Record<string, Zone> => ({
   ),
   [GOOGLE]: zone(
     "google.com",
-    a("google.com", BALANCER),
+    ...both("google.com"),
     ...(fault === "no such name" ? [] : [
       {
         name: "www.google.com",
@@ -115,7 +122,7 @@ const zones = (fault?: Fault): Record<string, Zone> => ({
         type: "CNAME",
         target: "web.google.com",
       } as const,
-      a("web.google.com", BALANCER),
+      ...both("web.google.com"),
     ]),
   ),
 });
@@ -172,12 +179,17 @@ export async function startLab(fault?: Fault): Promise<Lab> {
     hints: { "a.root-servers.net": [ROOT] },
     caCerts: [authority.certificate],
     ...{ ports, served },
-    ask(address, name, type) {
+    families: [6, 4],
+    ask(address, name, type, observe) {
       const server = dns.get(address) ?? { address: "127.0.0.1", port: 9 };
-      return ask(server, name, type, { timeout: 150 });
+      return ask(server, name, type, { timeout: 150, observe });
     },
     async connect(address, port, signal) {
-      const there = address === BALANCER && fault !== "nothing listens";
+      if (fault === "broken IPv6" && address === BALANCER_6) {
+        return await untilAborted(signal);
+      }
+      const there = [BALANCER, BALANCER_6].includes(address) &&
+        fault !== "nothing listens";
       // Port 9 is one at which nothing listens.
       const target = there ? ports[port] ?? 9 : 9;
       const where = { hostname: "127.0.0.1", port: target, signal };
@@ -185,10 +197,20 @@ export async function startLab(fault?: Fault): Promise<Lab> {
       connection.setNoDelay();
       return connection;
     },
+    encrypt: (tcp, request) =>
+      encryptByHand(tcp, [authority.certificate], request),
     async close() {
       for (const close of closers) await close();
     },
   };
+}
+
+/** A SYN that nobody answers: waits until it is given up. */
+function untilAborted(signal?: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason));
+    if (signal?.aborted) reject(signal.reason);
+  });
 }
 
 /** A DNS server's answers, with what is to go wrong. */
@@ -212,6 +234,9 @@ const PAGE = `<!doctype html>
 <html><head><title>Google</title></head>
 <body><h1>It works</h1><p>The whole way, on one machine: façade, naïve, 東京.</p></body></html>
 `;
+
+/** The name of this state of the page. */
+const VERSION = '"1"';
 
 /** What an origin is to do. */
 interface Origin {
@@ -248,8 +273,13 @@ function serveOrigin(
       "content-type": "text/html; charset=utf-8",
       "set-cookie": `origin=${n}; Secure; HttpOnly; Path=/`,
       "strict-transport-security": "max-age=31536000",
+      "cache-control": "no-cache",
+      etag: VERSION,
       server: `origin ${n}`,
     });
+    if (request.headers.get("if-none-match") === VERSION) {
+      return new Response(null, { status: 304, headers });
+    }
     if (fault !== "cut response" && fault !== "slow response") {
       return new Response(PAGE, { headers });
     }
@@ -273,10 +303,13 @@ function balance(targets: readonly Deno.HttpServer<Deno.NetAddr>[]) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.TcpConn>();
   const passing: Promise<unknown>[] = [];
-  let next = 0;
+  const pick = roundRobin();
+  const servers = targets.map(({ addr: { port } }) => ({
+    ...{ name: `127.0.0.1:${port}`, port, open: 0 },
+  }));
   let closed = false;
   const pass = async (client: Deno.TcpConn) => {
-    const { port } = targets[next++ % targets.length].addr;
+    const { port } = pick(servers);
     const server = await Deno.connect({ hostname: "127.0.0.1", port });
     open.add(server);
     if (closed) return cut();

@@ -17,14 +17,10 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { ask } from "./dns_client.ts";
+import { encryptByRuntime } from "./encryption.ts";
+import { StoryError } from "./failures.ts";
 import { type Fault, FAULTS, startLab } from "./lab.ts";
-import {
-  enter,
-  type Stage,
-  type Story,
-  StoryError,
-  type World,
-} from "./story.ts";
+import { type Stage, type Story, Visitor, type World } from "./story.ts";
 import { drawSvg, drawText } from "./waterfall.ts";
 
 /** What the command line asks for. */
@@ -34,6 +30,8 @@ export interface Request {
   readonly fault?: Fault;
   readonly bytes: boolean;
   readonly json: boolean;
+  /** Whether to go a second time, with all that the browser knows by then. */
+  readonly again: boolean;
   readonly svg?: string;
 }
 
@@ -41,7 +39,7 @@ export interface Request {
 export function readArgs(args: readonly string[]): Request {
   const flags = parseArgs([...args], {
     string: ["_", "fault", "svg"],
-    boolean: ["lab", "bytes", "json"],
+    boolean: ["lab", "bytes", "json", "again"],
     unknown: (name: string, key?: string) => {
       if (key) throw new SyntaxError(`Unknown option ${name}`);
     },
@@ -59,6 +57,7 @@ export function readArgs(args: readonly string[]): Request {
     lab: Boolean(flags.lab) || fault !== undefined || words.length === 0,
     bytes: Boolean(flags.bytes),
     json: Boolean(flags.json),
+    again: Boolean(flags.again),
     fault: fault as Fault | undefined,
     svg: flags.svg as string | undefined,
   };
@@ -87,36 +86,49 @@ export function formatStory(story: Story): string {
 
 /** The real internet. */
 const internet: World = {
-  ask: (address, name, type) => ask({ address }, name, type, { tries: 2 }),
+  ask: (address, name, type, observe) =>
+    ask({ address }, name, type, { tries: 2, observe }),
   connect: (hostname, port, signal) => Deno.connect({ hostname, port, signal }),
-  families: [4],
+  encrypt: encryptByRuntime,
+  families: [6, 4],
 };
 
 async function tell(request: Request): Promise<void> {
-  const { text, json, bytes, svg } = request;
+  const { text, json, bytes, svg, again } = request;
   const lab = request.lab ? await startLab(request.fault) : undefined;
-  const world: World = lab ? { ...lab, families: [4] } : internet;
+  const visitor = new Visitor(lab ?? internet);
   const stages: Stage[] = [];
   if (lab && !json) console.log("In the lab, an internet in this process\n");
+  const visit = async () => {
+    stages.length = 0;
+    const story = await visitor.enter(text, {
+      showBytes: bytes,
+      onStage(stage) {
+        stages.push(stage);
+        if (!json) console.log(formatStage(stage));
+      },
+    });
+    if (!json) console.log(`\n${drawText(stages)}\n\n${formatStory(story)}`);
+    return { ...story, stages: [...stages] };
+  };
   try {
-    const story = await enter(text, world, (stage) => {
-      stages.push(stage);
-      if (!json) console.log(formatStage(stage));
-    }, { showBytes: bytes });
-    if (json) console.log(JSON.stringify({ ...story, stages }, null, 2));
-    else console.log(`\n${drawText(stages)}\n\n${formatStory(story)}`);
+    const first = await visit();
+    if (again && !json) console.log("\nThe same address again\n");
+    const told = again ? { ...first, again: await visit() } : first;
+    if (json) console.log(JSON.stringify(told, null, 2));
   } catch (error) {
     if (!(error instanceof StoryError)) throw error;
     const { stage, message, advice } = error;
     if (json) {
-      console.log(
-        JSON.stringify({ error: { stage, message, advice }, stages }, null, 2),
-      );
-    } else {console.error(
-        `\nIt ended at the stage "${stage}": ${message}\n${advice}.`,
-      );}
+      const told = { error: { stage, message, advice }, stages };
+      console.log(JSON.stringify(told, null, 2));
+    } else {
+      const where = `It ended at the stage "${stage}"`;
+      console.error(`\n${where}: ${message}\n${advice}.`);
+    }
     Deno.exitCode = 1;
   } finally {
+    await visitor.close();
     await lab?.close();
   }
   if (svg) await Deno.writeTextFile(svg, drawSvg(text, stages));
@@ -124,7 +136,7 @@ async function tell(request: Request): Promise<void> {
 
 const USAGE =
   "Usage: deno run --allow-net networking.ts [ADDRESS] [--lab] [--fault NAME] " +
-  "[--bytes] [--json] [--svg FILE]";
+  "[--again] [--bytes] [--json] [--svg FILE]";
 
 if (import.meta.main) {
   try {

@@ -3,21 +3,25 @@ import { formatStage, formatStory, readArgs } from "./networking.ts";
 import { type Stage } from "./story.ts";
 
 Deno.test("readArgs() reads the address and what to show", () => {
-  const rest = { lab: false, bytes: false, json: false };
+  const rest = { lab: false, bytes: false, json: false, again: false };
   const none = { ...rest, fault: undefined, svg: undefined };
   assertEquals(readArgs(["a.b"]), { text: "a.b", ...none });
   // Without an address, in the lab.
   assertEquals(readArgs([]), { text: "www.google.com", ...none, lab: true });
   assertEquals(readArgs(["what", "is", "dns"]).text, "what is dns");
   assertEquals(
-    readArgs(["a.b", "--lab", "--bytes", "--json", "--svg", "x.svg"]),
+    readArgs([
+      "a.b",
+      "--lab",
+      "--bytes",
+      "--json",
+      "--again",
+      "--svg",
+      "x.svg",
+    ]),
     {
-      text: "a.b",
-      lab: true,
-      bytes: true,
-      json: true,
-      fault: undefined,
-      svg: "x.svg",
+      ...{ text: "a.b", lab: true, bytes: true, json: true, again: true },
+      ...{ fault: undefined, svg: "x.svg" },
     },
   );
   const { lab, fault } = readArgs(["--fault", "lost packets"]);
@@ -88,13 +92,16 @@ Deno.test({
   async fn() {
     const text = await run(["--allow-net"], "--lab");
     assertEquals([text.code, text.err], [0, ""]);
-    assert(text.out.includes("\n200 from 203.0.113.80 over h2, "), text.out);
+    assert(text.out.includes("\n200 from 2001:db8::80 over h2, "), text.out);
     assert(/^HTTP {5}page .*█+ .* ms$/m.test(text.out), text.out);
 
     const file = await Deno.makeTempFile({ suffix: ".svg" });
     const json = await run(["-A"], "--lab", "--json", "--svg", file);
     const { status, stages } = JSON.parse(json.out);
-    assertEquals([json.code, status, stages.length], [0, 200, 8]);
+    assertEquals([json.code, status, stages.length], [0, 200, 9]);
+    const twice = await run(["--allow-net"], "--json", "--again");
+    const { stages: cold, again } = JSON.parse(twice.out);
+    assertEquals([cold.length, again.stages.length], [9, 6]);
     assert((await Deno.readTextFile(file)).endsWith("</svg>\n"));
     await Deno.remove(file);
 

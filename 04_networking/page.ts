@@ -5,103 +5,132 @@
  * A. If it is h2, the client sends its preface and HEADERS, and reads DATA until a frame
  * says that it is the last one. If it is http/1.1, or there is no TLS, it sends lines of
  * text, and reads a head of lines and a body, whose end the head names. Either way there is
- * a status, headers and bytes, and the rest of the browser need not know which it was.
+ * a status, headers and bytes, and the rest of the browser need not know which it was. The
+ * connection stays open: the next page costs one round trip instead of four.
  *
  * Trap: to take `GET / HTTP/2` for what is sent: HTTP/2 has no such line.
- * Left out: HTTP/3, caches, cookies; redirects are followed in story.ts.
+ * Left out: HTTP/3, several pages at once; caches, cookies and redirects are in story.ts.
  * Source: RFC 9112, RFC 9113; the choice by ALPN: RFC 7301.
  * Run: `deno run page.ts`
  * @module
  */
 import { type ByteStream, HttpConnection } from "./http.ts";
-import { collect } from "./http_content.ts";
-import { connect, memoryPair, serve } from "./http2.ts";
+import { connect, type Http2Client, memoryPair, serve } from "./http2.ts";
 import { describeFrame } from "./http2_frames.ts";
-import { encodeRequest, requestFor } from "./http_message.ts";
+import { collect } from "./http_content.ts";
+import { encodeRequest, type Field, requestFor } from "./http_message.ts";
 
 /** What came of a request. */
 export interface Page {
   readonly status: number;
-  readonly location?: string;
+  /** Names in lower case. */
+  readonly fields: readonly Field[];
   readonly body: Uint8Array;
 }
 
-/** Takes a line for people. */
-type Say = (line: string) => void;
+/** What goes along with a request. */
+export interface PageRequest {
+  readonly url: URL;
+  /** Further fields, as Cookie. */
+  readonly fields?: readonly Field[];
+  readonly signal: AbortSignal;
+  /** Gets what was done, in lines for people. */
+  readonly say: (line: string) => void;
+  /** Gets what went over the connection. */
+  readonly bytes: (line: string) => void;
+}
 
-/** Asks for a URL over a connection that speaks one protocol. */
-type Fetch = (
-  stream: ByteStream,
-  url: URL,
-  signal: AbortSignal,
-  say: Say,
-  bytes: Say,
-) => Promise<Page>;
+/** A connection that pages come over, one after the other. */
+export interface PageConnection {
+  /** Whether another page may be asked for. */
+  readonly open: boolean;
+  /** @throws {HttpError} or {Http2Error} if the answer is not as it must be */
+  get(request: PageRequest): Promise<Page>;
+  /** Says that it is over, and resolves when that is said; the stream is the caller's. */
+  close(): Promise<void>;
+}
 
 /** The longest page, in bytes. */
 const MOST_BYTES = 16 * 2 ** 20;
 
-/**
- * Asks for a URL, and reads all of the answer.
- * @param protocol "h2", or anything else for HTTP/1.1
- * @param say gets what was done, `bytes` what went over the connection
- * @throws {HttpError} or {Http2Error} if the answer is not as it must be
- */
-export function getPage(
+/** Starts to speak a protocol. @param protocol "h2", or anything else for HTTP/1.1 */
+export function openPages(
   stream: ByteStream,
-  url: URL,
   protocol: string,
-  signal: AbortSignal,
-  say: Say,
-  bytes: Say,
-): Promise<Page> {
-  const over = protocol === "h2" ? overHttp2 : overHttp1;
-  return over(stream, url, signal, say, bytes);
+): PageConnection {
+  return protocol === "h2" ? overHttp2(stream) : overHttp1(stream);
 }
 
-const overHttp1: Fetch = async (stream, url, signal, say, bytes) => {
-  const request = requestFor(url, { fields: [["Connection", "close"]] });
-  for (
-    const line of new TextDecoder().decode(encodeRequest(request)).trim().split(
-      "\r\n",
-    )
-  ) {
-    bytes(`→ ${line}`);
-  }
-  say(`GET ${request.target} HTTP/1.1, Host: ${request.host}`);
+function overHttp1(stream: ByteStream): PageConnection {
   const http = new HttpConnection(stream);
-  const response = await http.request(request, { signal });
-  for (const [name, value] of response.fields) bytes(`← ${name}: ${value}`);
-  const { status, reason } = response;
-  say(`${status} ${reason}`);
-  const body = await response.bytes(MOST_BYTES);
-  say(`${body.length} bytes, after decoding`);
-  return { status, location: response.location, body };
-};
+  return {
+    get open() {
+      return http.idle;
+    },
+    async get({ url, fields = [], signal, say, bytes }) {
+      const request = requestFor(url, { fields: [...fields] });
+      const text = new TextDecoder().decode(encodeRequest(request));
+      for (const line of text.trim().split("\r\n")) bytes(`→ ${line}`);
+      say(`GET ${request.target} HTTP/1.1, Host: ${request.host}`);
+      const response = await http.request(request, { signal });
+      const { status, reason } = response;
+      for (const [name, value] of response.fields) bytes(`← ${name}: ${value}`);
+      say(`${status} ${reason}`);
+      const body = await response.bytes(MOST_BYTES);
+      say(`${body.length} bytes, after decoding`);
+      return { status, fields: response.fields, body };
+    },
+    close() {
+      http.close();
+      return Promise.resolve();
+    },
+  };
+}
 
-const overHttp2: Fetch = async (stream, url, signal, say, bytes) => {
-  const client = connect(stream, {
-    signal,
-    observe: (sent, frame) =>
-      bytes(`${sent ? "→" : "←"} ${describeFrame(frame)}`),
-  });
-  const path = url.pathname + url.search;
-  say(
-    `HEADERS on stream 1: :method GET, :authority ${url.host}, :path ${path}`,
-  );
-  const response = await client.fetch({
-    url,
-    signal,
-    headers: [["user-agent", "workshop/1.1"], ["accept", "*/*"]],
-  });
-  const field = (name: string) =>
-    response.headers.find(([n]) => n === name)?.[1];
-  say(`:status ${response.status}`);
-  const body = await collect(response.body, MOST_BYTES);
-  say(`${body.length} bytes in DATA frames`);
-  await client.close();
-  return { status: response.status, location: field("location"), body };
-};
+function overHttp2(stream: ByteStream): PageConnection {
+  let bytes: PageRequest["bytes"] = () => {};
+  let open = true;
+  let client: Http2Client | undefined;
+  const start = () => {
+    const started = connect(stream, {
+      observe: (sent, frame) =>
+        bytes(`${sent ? "→" : "←"} ${describeFrame(frame)}`),
+    });
+    started.closed.then(() => open = false);
+    return started;
+  };
+  return {
+    get open() {
+      return open;
+    },
+    async get({ url, fields = [], signal, say, ...rest }) {
+      bytes = rest.bytes;
+      const path = url.pathname + url.search;
+      say(`HEADERS: :method GET, :authority ${url.host}, :path ${path}`);
+      client ??= start();
+      const response = await client.fetch({
+        ...{ url, signal },
+        headers: [
+          ...[["user-agent", "workshop/1.1"], ["accept", "*/*"]] as const,
+          // HTTP/2 has no capitals in names.
+          ...fields.map(([name, value]) =>
+            [name.toLowerCase(), value] as const
+          ),
+        ],
+      });
+      const { status, headers } = response;
+      const answered = headers.map(([name, value]): Field => [name, value]);
+      say(`:status ${status}`);
+      const body = await collect(response.body, MOST_BYTES);
+      say(`${body.length} bytes in DATA frames`);
+      return { status, fields: answered, body };
+    },
+    async close() {
+      open = false;
+      await client?.close();
+    },
+  };
+}
 
 /** The beginning of a page, as text in UTF-8. */
 export const readText = (body: Uint8Array) =>
@@ -111,11 +140,15 @@ if (import.meta.main) {
   const url = new URL("https://www.google.com/");
   const signal = AbortSignal.timeout(5000);
   const say = (line: string) => console.log(`  ${line}`);
+  const request = { url, signal, say, bytes: say };
   const [near, far] = memoryPair();
   const body = new TextEncoder().encode("the page");
   const server = serve(far, () => ({ headers: [["server", "memory"]], body }));
-  console.log("h2");
-  await getPage(near, url, "h2", signal, say, say);
+  console.log("h2, twice");
+  const pages = openPages(near, "h2");
+  await pages.get(request);
+  await pages.get(request);
+  await pages.close();
   await server.close();
 
   console.log("http/1.1");
@@ -124,5 +157,5 @@ if (import.meta.main) {
     readable: ReadableStream.from([new TextEncoder().encode(answer)]),
     writable: new WritableStream(),
   };
-  await getPage(text, url, "http/1.1", signal, say, say);
+  await openPages(text, "http/1.1").get(request);
 }

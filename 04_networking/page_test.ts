@@ -5,20 +5,23 @@ import { type ByteStream } from "./http.ts";
 import { HttpError } from "./http_message.ts";
 import { memoryPair, serve } from "./http2.ts";
 import { Http2Error } from "./http2_frames.ts";
-import { getPage, readText } from "./page.ts";
+import { openPages, type Page, readText } from "./page.ts";
 
 const URL1 = new URL("https://www.example.com/a?b#c");
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** What is said, what is shown of bytes, and the page. */
-async function get(stream: ByteStream, protocol: string) {
+async function get(
+  stream: ByteStream,
+  protocol: string,
+  fields?: Page["fields"],
+) {
   const [said, shown]: string[][] = [[], []];
-  const signal = new AbortController().signal;
-  const page = await getPage(
-    ...[stream, URL1, protocol, signal] as const,
-    (line) => said.push(line),
-    (line) => shown.push(line),
-  );
+  const page = await openPages(stream, protocol).get({
+    ...{ url: URL1, signal: new AbortController().signal, fields },
+    say: (line) => said.push(line),
+    bytes: (line) => shown.push(line),
+  });
   return { page, said, shown };
 }
 
@@ -41,7 +44,8 @@ Deno.test("over http/1.1 it sends lines, and reads what the head says", async ()
     "HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 4\r\n\r\npage",
   );
   const { page, said, shown } = await get(stream, "http/1.1");
-  assertEquals(page, { status: 301, location: "/x", body: utf8("page") });
+  const fields: Page["fields"] = [["location", "/x"], ["content-length", "4"]];
+  assertEquals(page, { status: 301, fields, body: utf8("page") });
   assert(asked().startsWith("GET /a?b HTTP/1.1\r\nHost: www.example.com\r\n"));
   assertEquals(said, [
     "GET /a?b HTTP/1.1, Host: www.example.com",
@@ -60,16 +64,55 @@ Deno.test("over h2 it sends frames, and there is no text line", async () => {
     body: utf8(`${authority} ${path}`),
   }));
   const { page, said, shown } = await get(near, "h2");
-  assertEquals(page, {
-    ...{ status: 302, location: "/y", body: utf8("www.example.com /a?b") },
-  });
+  assertEquals(page.status, 302);
+  assertEquals(page.fields[0], ["location", "/y"]);
+  assertEquals(page.body, utf8("www.example.com /a?b"));
   const path = ":path /a?b";
   assertEquals(said.slice(0, 2), [
-    `HEADERS on stream 1: :method GET, :authority www.example.com, ${path}`,
+    `HEADERS: :method GET, :authority www.example.com, ${path}`,
     ":status 302",
   ]);
   assert(shown.some((line) => line.startsWith("→ HEADERS, stream 1")));
   assert(shown.some((line) => line.startsWith("← DATA, stream 1, 20 bytes")));
+  await server.close();
+});
+
+Deno.test("further fields go along, over either", async () => {
+  const fields: Page["fields"] = [["Cookie", "a=1"], ["If-None-Match", '"1"']];
+  const { stream, asked } = scripted("HTTP/1.1 304 Same\r\n\r\n");
+  await get(stream, "http/1.1", fields);
+  assert(asked().includes('\r\nCookie: a=1\r\nIf-None-Match: "1"\r\n'));
+  const [near, far] = memoryPair();
+  let sent: unknown;
+  const server = serve(far, ({ headers }) => {
+    sent = headers.slice(-2).map(([name, value]) => [name, value]);
+    return { status: 304 };
+  });
+  assertEquals((await get(near, "h2", fields)).page.status, 304);
+  assertEquals(sent, [["cookie", "a=1"], ["if-none-match", '"1"']]);
+  await server.close();
+});
+
+Deno.test("the next page comes over the same connection", async () => {
+  const say = () => {};
+  const request = {
+    ...{ url: URL1, signal: new AbortController().signal, say, bytes: say },
+  };
+  const body = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage";
+  const { stream } = scripted(body + body);
+  const one = openPages(stream, "http/1.1");
+  const [near, far] = memoryPair();
+  const server = serve(far, () => ({ body: utf8("page") }));
+  const two = openPages(near, "h2");
+  for (let n = 0; n < 2; n++) {
+    assertEquals((await two.get(request)).body, utf8("page"));
+    assertEquals(two.open, true);
+  }
+  // What is more than the first answer came before it was asked for.
+  assertEquals((await one.get(request)).body, utf8("page"));
+  assertEquals(one.open, false);
+  await two.close();
+  assertEquals(two.open, false);
   await server.close();
 });
 
@@ -155,15 +198,10 @@ testWith("nginx", "nginx's pages come whole over both protocols", async () => {
           });
           assertEquals((await tls.handshake()).alpnProtocol, protocol);
           const url = new URL(`https://www.example.com${path}`);
-          const signal = new AbortController().signal;
-          const page = await getPage(
-            tls,
-            url,
-            protocol,
-            signal,
-            () => {},
-            () => {},
-          );
+          const page = await openPages(tls, protocol).get({
+            ...{ url, signal: new AbortController().signal },
+            ...{ say: () => {}, bytes: () => {} },
+          });
           assertEquals(page.status, status);
           if (text !== undefined) {
             // Not assertEquals(): the difference of 3 MB is no use to anybody.
@@ -172,7 +210,8 @@ testWith("nginx", "nginx's pages come whole over both protocols", async () => {
               `${protocol} ${path}`,
             );
           }
-          if (path === "/moved") assert(page.location?.endsWith("/small"));
+          const location = page.fields.find(([name]) => name === "location");
+          if (path === "/moved") assert(location?.[1].endsWith("/small"));
           try {
             tls.close();
           } catch {

@@ -4,28 +4,34 @@
  *
  * A. The keyboard sends a code, the CPU is interrupted, the system makes an event of it,
  * the browser reads what stands in its address bar: an address or a search. Does it know
- * that this site wants https? Is the answer in a cache? Else: what is the address of the
- * name (DNS)? Connect to one of them (TCP); agree on a key, and see that the certificate
- * is right (TLS); ask for the page (HTTP); perhaps be sent elsewhere, and begin again;
- * read what comes. Each step is a module of its own here, and this one only goes from one
- * to the next, and measures.
+ * that this site wants https? Is the page in a cache, or a connection open? Else: what is
+ * the address of the name (DNS)? Connect to one of them (TCP); agree on a key, and see that
+ * the certificate is right (TLS); ask for the page (HTTP); keep what it says; perhaps be
+ * sent elsewhere, and begin again. Each step is a module of its own here, and this one only
+ * goes from one to the next, and measures.
  *
  * Trap: to resolve the name, and then connect by name: that resolves it again, perhaps to
  * something else.
- * Left out: rendering, HTTP/3, proxies, ARP and routing, which the system does below.
+ * Left out: rendering, HTTP/3, proxies; ARP and routing, which the system does below, are
+ * in routing.ts.
  * Source: https://github.com/alex/what-happens-when, for the stages before the network;
  * layers: RFC 1122 section 1.1.3.
  * Run: `deno run story.ts`; networking.ts tells it
  * @module
  */
+import { readInput } from "./address_bar.ts";
 import { addressFamily } from "./address.ts";
-import { DnsError } from "./dns_client.ts";
-import { DnsFormatError } from "./dns_record.ts";
-import { Resolver, type ResolverOptions, type Step } from "./dns_resolver.ts";
-import { ConnectError, connectToFirst } from "./happy_eyeballs.ts";
-import { HttpError } from "./http_message.ts";
-import { Http2Error } from "./http2_frames.ts";
-import { getPage, readText } from "./page.ts";
+import { Browser, type Kept } from "./browser.ts";
+import { formatFields } from "./byte_fields.ts";
+import { DnsError, type ObservePacket } from "./dns_client.ts";
+import { explainDns } from "./dns_explain.ts";
+import type { Message } from "./dns_message.ts";
+import type { Step } from "./dns_resolver.ts";
+import type { Encrypted, EncryptRequest } from "./encryption.ts";
+import { explain, StoryError } from "./failures.ts";
+import { connectToFirst } from "./happy_eyeballs.ts";
+import { locationOf } from "./http_body.ts";
+import { openPages, type Page, readText } from "./page.ts";
 
 /** Where a stage belongs, from the finger up, and down again. */
 export type Layer =
@@ -55,7 +61,9 @@ export interface Story {
   readonly input: string;
   readonly url: string;
   readonly status: number;
+  /** What was spoken, or "none" if the page was in the cache. */
   readonly protocol: string;
+  /** Where the page came from; "" if from the cache. */
   readonly address: string;
   readonly redirects: number;
   readonly bytes: number;
@@ -66,229 +74,102 @@ export interface Story {
 
 /** What the story needs of the world: the real one, or the lab. */
 export interface World {
-  readonly hints?: ResolverOptions["hints"];
-  readonly ask: ResolverOptions["ask"];
+  readonly hints?: Readonly<Record<string, readonly string[]>>;
+  ask(
+    address: string,
+    name: string,
+    type: string,
+    observe?: ObservePacket,
+  ): Promise<Message>;
   connect(
     address: string,
     port: number,
     signal: AbortSignal,
   ): Promise<Deno.TcpConn>;
-  /** Further authorities that are trusted. */
-  readonly caCerts?: readonly string[];
+  encrypt(tcp: Deno.TcpConn, request: EncryptRequest): Promise<Encrypted>;
   readonly families: readonly (4 | 6)[];
 }
 
-/** Why it came to an end, at which stage, and what a person can do. */
-export class StoryError extends Error {
-  override readonly name = "StoryError";
-  constructor(
-    readonly stage: string,
-    message: string,
-    readonly advice: string,
-  ) {
-    super(message);
-  }
+/** How to tell it. */
+export interface Telling {
+  /** Called as each stage ends. */
+  onStage(stage: Stage): void;
+  /** Whether stages say what went over the network. */
+  readonly showBytes?: boolean;
+  /** ms. */
+  now?(): number;
 }
 
-/** What stands in the address bar. */
-export type Input =
-  | { readonly kind: "url"; readonly url: URL }
-  | { readonly kind: "search"; readonly words: string };
+/** Takes a line. */
+type Say = (line: string) => void;
 
 const MOST_REDIRECTS = 10;
-/** How long each stage may take, in ms. */
+/** How long each page may take, from the name on, in ms. */
 const PATIENCE = 10_000;
 
-/**
- * An address or a search, as browsers tell them apart: by a scheme, a dot or a port
- * without spaces, or localhost.
- */
-export function readInput(text: string): Input {
-  const input = text.trim();
-  if (/^https?:\/\//i.test(input) && URL.canParse(input)) {
-    return { kind: "url", url: new URL(input) };
+/** A browser in a world, and what goes over its network. */
+export class Visitor {
+  readonly #world: World;
+  readonly #browser: Browser;
+  /** Where packets of DNS are told. */
+  #packets: (server: string) => ObservePacket = () => () => {};
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#browser = new Browser({
+      ...(world.hints && { hints: world.hints }),
+      families: world.families,
+      ask: (address, name, type) =>
+        world.ask(address, name, type, this.#packets(address)),
+    });
   }
-  const [host] = input.split(/[/?#]/);
-  const looks = /^(localhost|[^\s@:]+\.[^\s@:.]+|\[[\da-f:.]+\])\.?(:\d+)?$/i
-    .test(host);
-  // Browsers try https first (since 2021).
-  return looks && !/\s/.test(input) && URL.canParse(`https://${input}`)
-    ? { kind: "url", url: new URL(`https://${input}`) }
-    : { kind: "search", words: input };
-}
 
-/**
- * Goes the whole way from the key to the page.
- * @param onStage called as each stage ends
- * @param showBytes whether stages say what went over the network
- * @throws {StoryError}
- */
-export async function enter(
-  text: string,
-  world: World,
-  onStage: (stage: Stage) => void,
-  { showBytes = false, now = () => performance.now() } = {},
-): Promise<Story> {
-  const begin = now();
-  const stage = async <T>(
-    name: string,
-    layer: Layer,
-    work: (
-      say: (line: string) => void,
-      bytes: (line: string) => void,
-    ) => Promise<T> | T,
-  ): Promise<T> => {
-    const start = now();
-    const [did, bytes]: string[][] = [[], []];
-    try {
-      return await work(
-        (line) => did.push(line),
-        (line) => showBytes && bytes.push(line),
+  /** Ends it, with its connections. */
+  async close(): Promise<void> {
+    await this.#browser.close();
+  }
+
+  /**
+   * Goes the whole way from the key to the page.
+   * @throws {StoryError}
+   */
+  async enter(text: string, telling: Telling): Promise<Story> {
+    const stages = new Stages(telling);
+    await stages.tell("key", "hardware", (say) => {
+      say(
+        "the switch closes; the keyboard reports usage 0x28 of page 7, Enter",
       );
-    } catch (error) {
-      did.push((error as Error).message);
-      throw explain(name, error as Error);
-    } finally {
-      const ms = now() - start;
-      const shown = showBytes ? { bytes } : {};
-      onStage({ name, layer, start: start - begin, ms, did, ...shown });
-    }
-  };
-
-  await stage("key", "hardware", (say) => {
-    say(
-      "the switch closes; the keyboard reports usage 0x28 of page 7, Enter, over USB",
-    );
-    say(
-      "the controller interrupts the CPU, which jumps to the handler of the driver",
-    );
-  });
-  await stage("event", "system", (say) => {
-    say("the driver makes it the key code 28; the window in front gets it");
-    say(
-      'the browser makes a keydown event of it: { key: "Enter", code: "Enter" }',
-    );
-  });
-  let url = await stage("address bar", "browser", (say) => {
-    const input = readInput(text);
-    if (input.kind === "search") {
+      say("the USB controller interrupts the CPU, which jumps to its handler");
+    });
+    await stages.tell("event", "system", (say) => {
+      say("the driver makes it the key code 28; the window in front gets it");
+      say('the browser makes it a keydown: { key: "Enter", code: "Enter" }');
+    });
+    let url = await stages.tell("address bar", "browser", (say) => {
+      const input = readInput(text);
+      if (input.kind === "url") {
+        say(`an address, not a search: ${input.url.href}`);
+        return input.url;
+      }
       throw new StoryError(
         "address bar",
         `"${input.words}" is no address: a browser would search for it`,
         "Enter a name with a dot, as www.google.com",
       );
-    }
-    say(`an address, not a search: ${input.url.href}`);
-    return input.url;
-  });
-  await stage("caches", "browser", (say) => {
-    say(`HSTS: nobody has said yet that ${url.hostname} wants https only`);
-    say(
-      "cache of pages, of connections and of names: empty, as on a first visit",
-    );
-  });
-
-  const steps: Step[] = [];
-  const resolver = new Resolver({
-    ...{
-      ask: world.ask,
-      families: world.families,
-      onStep: (s) => steps.push(s),
-    },
-    ...(world.hints && { hints: world.hints }),
-  });
-  for (let redirects = 0;; redirects++) {
-    const host = url.hostname.replace(/^\[|\]$/g, "");
-    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
-    const addresses = addressFamily(host) > 0 ? [host] : await stage(
-      "name",
-      "DNS",
-      async (say, bytes) => {
-        const found = await lookUp(resolver, host, world.families);
-        for (
-          const { server, zone, name, type, outcome, ms } of steps.splice(0)
-        ) {
-          const where = zone === "." ? "the root" : zone;
-          say(
-            `${server}, for ${where}: ${name} ${type}? ${outcome}, ${
-              ms.toFixed(1)
-            } ms`,
-          );
-          bytes(
-            `UDP to port 53: id, flags, 1 question: ${name} ${type} IN, EDNS 1232`,
-          );
-        }
-        say(`${host} is ${found.join(", ")}`);
-        return found;
-      },
-    );
-    const signal = AbortSignal.timeout(PATIENCE);
-    const { connection, address } = await stage(
-      "connection",
-      "TCP",
-      async (say) => {
-        const won = await connectToFirst(
-          addresses,
-          (address, signal) => world.connect(address, port, signal),
-          (late) => late.close(),
-          { signal },
-        );
-        for (const { address, start, outcome } of won.attempts) {
-          say(
-            `at ${
-              start.toFixed(0)
-            } ms SYN to ${address} port ${port}: ${outcome}`,
-          );
-        }
-        return won;
-      },
-    );
-    let open: Deno.TcpConn | Deno.TlsConn = connection;
-    try {
-      let protocol = "http/1.1";
-      if (url.protocol === "https:") {
-        open = await stage("encryption", "TLS", async (say) => {
-          const tls = await Deno.startTls(connection, {
-            ...{ hostname: host, alpnProtocols: ["h2", "http/1.1"] },
-            ...(world.caCerts && { caCerts: [...world.caCerts] }),
-          });
-          const stop = () => tls.close();
-          signal.addEventListener("abort", stop);
-          const { alpnProtocol } = await tls.handshake().catch((error) => {
-            if (!signal.aborted) tls.close();
-            throw error;
-          }).finally(() => signal.removeEventListener("abort", stop));
-          protocol = alpnProtocol ?? protocol;
-          say(
-            `ClientHello with a share of a key, for ${host}; offers h2 and http/1.1`,
-          );
-          say(
-            `ServerHello with the other share; in TLS 1.3 all else is encrypted: certificate,`,
-          );
-          say(
-            `signed by an authority that is trusted, for ${host}, valid today`,
-          );
-          say(`both speak ${protocol}`);
-          return tls;
-        });
-      }
-      const page = await stage(
-        "page",
-        "HTTP",
-        (say, bytes) => getPage(open, url, protocol, signal, say, bytes),
-      );
-      const { status, location, body } = page;
-      if (location === undefined || status < 300 || status > 399) {
+    });
+    for (let redirects = 0;; redirects++) {
+      const { page, kept, asked } = await this.#visit(url, stages);
+      url = asked;
+      const location = locationOf(page.fields);
+      if (location === undefined || page.status < 300 || page.status > 399) {
         return {
+          ...{ input: text, url: url.href, status: page.status, redirects },
           ...{
-            input: text,
-            url: url.href,
-            status,
-            protocol,
-            address,
-            redirects,
+            protocol: kept?.protocol ?? "none",
+            address: kept?.address ?? "",
           },
-          ...{ bytes: body.length, text: readText(body), ms: now() - begin },
+          ...{ bytes: page.body.length, text: readText(page.body) },
+          ms: stages.elapsed,
         };
       }
       if (redirects === MOST_REDIRECTS) {
@@ -299,92 +180,205 @@ export async function enter(
         );
       }
       url = new URL(location, url);
-    } finally {
-      try {
-        open.close();
-      } catch {
-        // It has ended with the page.
-      }
     }
   }
-}
 
-/** All addresses of a name. */
-async function lookUp(
-  resolver: Resolver,
-  host: string,
-  families: readonly (4 | 6)[],
-) {
-  const found: string[] = [];
-  let status = "no-data";
-  for (const family of families) {
-    const { records, ...rest } = await resolver.resolve(
-      host,
-      family === 4 ? "A" : "AAAA",
+  /** Gets one page. @returns with where it was really asked for, and over what */
+  async #visit(typed: URL, stages: Stages) {
+    const browser = this.#browser;
+    const { asked, advice, fields, open } = await stages.tell(
+      "caches",
+      "browser",
+      (say) => {
+        const asked = browser.hsts.upgrade(typed);
+        const wants = browser.hsts.isKnown(typed.hostname);
+        say(
+          wants
+            ? `HSTS: ${typed.hostname} wants https only`
+            : `HSTS: nobody has said that ${typed.hostname} wants https only`,
+        );
+        const { advice, fields } = browser.prepare(asked);
+        say(`the page: ${advice.why}`);
+        for (const [name, value] of fields) {
+          say(`to be sent: ${name}: ${value}`);
+        }
+        const open = browser.connectionTo(asked);
+        say(
+          open
+            ? `a connection to ${asked.host} is open: no DNS, TCP or TLS`
+            : `no connection to ${asked.host} is open`,
+        );
+        return { asked, advice, fields, open };
+      },
     );
-    status = rest.status;
-    for (const record of records) {
-      if (record.type === "A" || record.type === "AAAA") {
-        found.push(record.address);
-      }
+    if (advice.use === "fresh" && advice.response) {
+      return { page: advice.response as Page, asked };
+    }
+    const signal = AbortSignal.timeout(PATIENCE);
+    const kept = open ?? await this.#connect(asked, signal, stages);
+    if (!open) await browser.keep(asked, kept);
+    const when = Date.now();
+    try {
+      const answer = await stages.tell(
+        "page",
+        "HTTP",
+        (say, bytes) =>
+          kept.pages.get({ url: asked, fields, signal, say, bytes }),
+      );
+      const { page } = await stages.tell("memory", "browser", (say) => {
+        const taken = browser.take(asked, fields, answer, when);
+        taken.did.forEach(say);
+        return taken;
+      });
+      return { page, kept, asked };
+    } catch (error) {
+      await browser.drop(asked);
+      throw error;
     }
   }
-  if (found.length > 0) return found;
-  throw status === "no-such-name"
-    ? new DnsError("no-such-name", `There is no name ${host}`)
-    : new DnsError("no-data", `${host} has no address`);
+
+  /** Opens a connection: name, TCP and, for https, TLS. */
+  async #connect(
+    url: URL,
+    signal: AbortSignal,
+    stages: Stages,
+  ): Promise<Kept> {
+    const world = this.#world;
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+    const addresses = addressFamily(host) > 0
+      ? [host]
+      : await stages.tell("name", "DNS", (say, bytes) =>
+        this.#lookUp(host, say, bytes));
+    const { connection: tcp, address } = await stages.tell(
+      "connection",
+      "TCP",
+      async (say) => {
+        const won = await connectToFirst(
+          addresses,
+          (address, signal) => world.connect(address, port, signal),
+          (late) => late.close(),
+          { signal },
+        );
+        for (const { address, start, outcome } of won.attempts) {
+          const when = start.toFixed(0);
+          say(`at ${when} ms SYN to ${address} port ${port}: ${outcome}`);
+        }
+        return won;
+      },
+    );
+    const close = () => {
+      quietly(() => tcp.close());
+      return Promise.resolve();
+    };
+    const plain = { stream: tcp, protocol: "http/1.1", close };
+    const secret = url.protocol !== "https:" ? plain : await stages.tell(
+      "encryption",
+      "TLS",
+      async (say, bytes): Promise<Encrypted> => {
+        try {
+          return await world.encrypt(tcp, { host, signal, say, bytes });
+        } catch (error) {
+          await close();
+          throw error;
+        }
+      },
+    );
+    const { stream, protocol } = secret;
+    const pages = openPages(stream, protocol);
+    return { pages, address, protocol, close: secret.close };
+  }
+
+  /** The addresses of a name. */
+  async #lookUp(host: string, say: Say, bytes: Say): Promise<string[]> {
+    this.#packets = (server) => (sent, packet, transport) => {
+      const way = sent ? `→ to ${server}` : `← from ${server}`;
+      bytes(`${way}, ${packet.length} bytes over ${transport}`);
+      formatFields(explainDns(packet)).forEach((line) => bytes(`  ${line}`));
+    };
+    const { addresses, missing, log } = await this.#browser
+      .lookUp(host, this.#world.families);
+    for (const { cache, type, outcome, left } of log.caches) {
+      const seconds = outcome === "hit" ? `, ${Math.floor(left)} s left` : "";
+      say(`cache of the ${cache}: ${type}? ${outcome}${seconds}`);
+    }
+    // Both types are asked for at the same time; they are told one after the other.
+    const steps = Object.values(Object.groupBy(log.steps, ({ type }) => type));
+    for (const step of steps.flat() as Step[]) say(formatStep(step));
+    if (addresses.length === 0) {
+      throw missing
+        ? new DnsError("no-such-name", `There is no name ${host}`)
+        : new DnsError("no-data", `${host} has no address`);
+    }
+    say(`${host} is ${addresses.join(", ")}`);
+    return addresses;
+  }
 }
 
-/** What failed, and what a person can do. */
-function explain(stage: string, error: Error): Error {
-  if (error instanceof StoryError) return error;
-  const cut = /close_notify|unexpected eof/i.test(error.message);
-  const message = cut
-    ? "The connection ended before the page was whole"
-    : error.message;
-  const advice = adviceFor(stage, error);
-  return advice ? new StoryError(stage, message, advice) : error;
+/** Stages, one after the other, each with its time. */
+class Stages {
+  readonly #begin: number;
+  readonly #now: () => number;
+
+  constructor(readonly telling: Telling) {
+    this.#now = telling.now ?? (() => performance.now());
+    this.#begin = this.#now();
+  }
+
+  /** ms since the key. */
+  get elapsed(): number {
+    return this.#now() - this.#begin;
+  }
+
+  async tell<T>(
+    name: string,
+    layer: Layer,
+    work: (say: Say, bytes: Say) => Promise<T> | T,
+  ): Promise<T> {
+    const { onStage, showBytes = false } = this.telling;
+    const start = this.elapsed;
+    const [did, bytes]: string[][] = [[], []];
+    try {
+      return await work(
+        (line) => did.push(line),
+        (line) => showBytes && bytes.push(line),
+      );
+    } catch (error) {
+      did.push((error as Error).message);
+      throw explain(name, error as Error);
+    } finally {
+      const ms = this.elapsed - start;
+      onStage({ name, layer, start, ms, did, ...(showBytes && { bytes }) });
+    }
+  }
 }
 
-function adviceFor(stage: string, error: Error): string | undefined {
-  if (error instanceof DnsFormatError) {
-    return "Look whether the name is spelt right";
+function formatStep({ server, zone, name, type, outcome, ms }: Step): string {
+  const where = zone === "." ? "the root" : zone;
+  return `${server}, for ${where}: ${name} ${type}? ${outcome}, ${
+    ms.toFixed(1)
+  } ms`;
+}
+
+function quietly(close: () => void): void {
+  try {
+    close();
+  } catch {
+    // It has ended by itself.
   }
-  if (error instanceof DnsError) {
-    return error.code === "no-such-name" || error.code === "no-data"
-      ? "Look whether the name is spelt right"
-      : "Look whether this network lets DNS through, or go with --lab";
-  }
-  if (error instanceof ConnectError) {
-    return "The site or the network is down: try later";
-  }
-  if (error.name === "TimeoutError" || error.name === "AbortError") {
-    return "It takes too long: try again later";
-  }
-  if (stage === "encryption") {
-    return "Do not go on: the other side may not be who it says it is";
-  }
-  if (error instanceof HttpError || error instanceof Http2Error) {
-    return "The server does not answer as it should: try again later";
-  }
-  return stage === "page" ? "The connection broke: try again" : undefined;
 }
 
 if (import.meta.main) {
-  for (
-    const text of [
-      ...["www.google.com", "https://example.com/a?b", "localhost:8000"],
-      ...[
-        "what is dns",
-        "192.0.2.1",
-        "[2001:db8::1]:81/x",
-        "a@b.c",
-        "node.js help",
-      ],
-    ]
-  ) {
-    const input = readInput(text);
-    const what = input.kind === "url" ? input.url.href : "a search";
-    console.log(text.padEnd(24), what);
+  // A world without a network, as far as it goes.
+  const nobody = () => Promise.reject(new Error("nobody is there"));
+  const visitor = new Visitor({
+    ...{ ask: nobody, connect: nobody, encrypt: nobody, families: [4] },
+  });
+  for (const text of ["what is dns", "192.0.2.1"]) {
+    console.log(text);
+    await visitor.enter(text, {
+      onStage: ({ name, layer, did }) =>
+        console.log(`  ${layer}: ${name}\n    ${did.join("\n    ")}`),
+    }).catch((error) => console.log(`  ${error.message}`));
   }
 }

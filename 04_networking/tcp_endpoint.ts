@@ -18,6 +18,7 @@
  * Run: `deno run tcp_endpoint.ts`; a conversation of two is in tcp.ts
  * @module
  */
+import { checksum } from "./packet_writer.ts";
 
 /** What goes over the network. */
 export interface Segment {
@@ -49,16 +50,6 @@ const LONGEST_TIMEOUT = 60_000;
 /** How far a sequence number is ahead of another; they begin again after 2³² − 1. */
 export const ahead = (a: number, b: number): number => (a - b) | 0;
 const plus = (seq: number, n: number) => (seq + n) >>> 0;
-
-/** The ones' complement of the sum of all 16-bit words (RFC 1071). */
-export function checksum(bytes: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) {
-    sum += bytes[i] << 8 | (bytes[i + 1] ?? 0);
-    sum = (sum & 0xffff) + (sum >>> 16);
-  }
-  return ~sum & 0xffff;
-}
 
 /** The checksum of a segment: of its numbers, flags and data. */
 function checksumOf({ seq, ack, syn, fin, data }: Omit<Segment, "checksum">) {

@@ -127,6 +127,8 @@ export class Records {
   #proved = false;
   /** When all before is sent: records must go in the order of their numbers. */
   #sent = Promise.resolve();
+  /** When the last record that has come is decrypted. */
+  #opened: Promise<unknown> = Promise.resolve();
 
   constructor(stream: ByteStream, observe: ObserveRecord = () => {}) {
     this.#reader = stream.readable.getReader();
@@ -190,13 +192,22 @@ export class Records {
     return this.#sent;
   }
 
-  /** Ends the stream, once all is sent that was to be sent. */
-  end(): void {
-    // What still comes is dropped: whoever is busy sending would not read our alert.
-    const drop = async () => {
+  /** When all is sent that was to be sent, or cannot be, and nothing is being read. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([this.#sent, this.#opened]);
+  }
+
+  /** Drops what still comes: whoever is busy sending would not read what is sent. */
+  drop(): void {
+    const read = async () => {
       while (!(await this.#reader.read()).done);
     };
-    drop().catch(() => {});
+    read().catch(() => {});
+  }
+
+  /** Ends the stream, once all is sent that was to be sent. */
+  end(): void {
+    this.drop();
     this.#sent.then(() => this.#writer.close())
       .catch((error) => this.#writer.abort(error)).catch(() => {});
   }
@@ -227,12 +238,13 @@ export class Records {
   }
 
   async #open(header: Bytes, body: Bytes): Promise<TlsRecord> {
-    const text = await this.#reads!.run("decrypt", header, body)
-      .catch((error) => {
-        if (error instanceof TlsError) throw error;
-        const why = "Cannot decrypt a record: it was changed, or left out";
-        throw new TlsError("bad_record_mac", why);
-      });
+    const opened = this.#reads!.run("decrypt", header, body);
+    this.#opened = opened;
+    const text = await opened.catch((error) => {
+      if (error instanceof TlsError) throw error;
+      const why = "Cannot decrypt a record: it was changed, or left out";
+      throw new TlsError("bad_record_mac", why);
+    });
     this.#proved = true;
     // Zeros may hide how long it is; the type stands before them.
     const end = text.findLastIndex((byte) => byte !== 0);

@@ -43,6 +43,10 @@ import {
 export interface TlsStream extends ByteStream {
   /** What ALPN agreed on. */
   readonly protocol?: string;
+  /** When this side has sent its last byte, or has failed. */
+  readonly ended: Promise<void>;
+  /** When nothing is being encrypted or decrypted. */
+  idle(): Promise<void>;
 }
 
 export interface SessionOptions {
@@ -61,6 +65,9 @@ const CERTIFICATE_ALERTS: Record<CertificateError["code"], AlertName> = {
   time: "certificate_expired",
   "unknown authority": "unknown_ca",
 };
+
+/** How long the other side has to hear why it is over, in ms. */
+export const GOODBYE = 100;
 
 /** One side of a connection. */
 export class Session {
@@ -94,7 +101,7 @@ export class Session {
       signal?.throwIfAborted();
       return await Promise.race([work(), aborted.promise]);
     } catch (error) {
-      throw this.#fail(error);
+      throw await this.#fail(error);
     }
   }
 
@@ -173,6 +180,7 @@ export class Session {
     await this.readWith(reads);
     await this.writeWith(writes);
     const secrets = { reads, writes };
+    const ended = Promise.withResolvers<void>();
     const readable = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         try {
@@ -181,20 +189,35 @@ export class Session {
           this.#end("read");
           controller.close();
         } catch (error) {
-          controller.error(this.#fail(error));
+          const failure = await this.#fail(error);
+          controller.error(failure);
+          output.error(failure);
+          this.#records.idle().then(ended.resolve);
         }
       },
-      cancel: (reason) => this.#abort(reason),
+      cancel: () => {
+        this.#records.drop();
+        this.#end("read");
+      },
     }, { highWaterMark: 0 });
+    let output: WritableStreamDefaultController;
     const writable = new WritableStream<Uint8Array>({
+      start: (controller) => void (output = controller),
       write: (bytes) => this.#records.write("data", bytes),
       close: async () => {
-        await this.#tell("close_notify");
+        await this.#tell("close_notify").finally(ended.resolve);
         this.#end("written");
       },
-      abort: (reason) => this.#abort(reason),
+      abort: (reason) => {
+        this.#abort(reason);
+        this.#records.idle().then(ended.resolve);
+      },
     });
-    return { readable, writable, ...(protocol !== undefined && { protocol }) };
+    return {
+      ...{ readable, writable, ended: ended.promise },
+      idle: () => this.#records.idle(),
+      ...(protocol !== undefined && { protocol }),
+    };
   }
 
   /** The next bytes; undefined if the other side has said that there are no more. */
@@ -255,7 +278,7 @@ export class Session {
   }
 
   /** Tells the other side what is wrong, if anything can be told, and ends. */
-  #fail(thrown: unknown): Error {
+  async #fail(thrown: unknown): Promise<Error> {
     const { signal } = this.#options;
     const broken = new TlsError("closed", "The connection broke");
     // A stream may be cancelled for any reason, or none.
@@ -265,9 +288,8 @@ export class Session {
       ? error.code
       : error instanceof CertificateError
       ? CERTIFICATE_ALERTS[error.code]
-      : "internal_error";
-    // Not awaited: the other side may not read any more.
-    if (alert !== "closed") this.#tell(alert).catch(() => {});
+      : "closed"; // the transport's
+    if (alert !== "closed") await settledWithin(GOODBYE, this.#tell(alert));
     this.#stop();
     this.#records.end();
     return error;
@@ -295,6 +317,17 @@ export class Session {
       : new TlsError("closed", why);
     this.#records.abort(error);
   }
+}
+
+/** Waits until something is over, well or not, but not for ever. */
+export async function settledWithin(
+  ms: number,
+  work: Promise<unknown>,
+): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([work.catch(() => {}), late.promise]);
+  clearTimeout(timer);
 }
 
 function isChangeCipherSpec({ type, content }: TlsRecord): boolean {

@@ -328,8 +328,24 @@ Deno.test("whoever does not read any more holds nobody up", async () => {
   await sent;
 });
 
-Deno.test("a stream that is not read to its end tells the other side", async () => {
+Deno.test("a stream that is not read any more does not hold the other side up", async () => {
   const { stream, records } = await open();
   await stream.readable.cancel();
-  await assertRejects(() => records.write("data", new Uint8Array(1)), Error);
+  for (let n = 0; n < 5; n++) await records.write("data", new Uint8Array(9000));
+  const writer = stream.writable.getWriter();
+  const written = writer.write(Uint8Array.of(7)).then(() => writer.close());
+  assertEquals((await records.read())?.content, Uint8Array.of(7));
+  assertEquals(await records.read(), { type: "alert", content: bytes("0100") });
+  await Promise.all([written, stream.ended]);
+  assertEquals(await records.read(), undefined);
+});
+
+Deno.test("after an error nothing more is sent", async () => {
+  const { stream, records } = await open();
+  const read = stream.readable.getReader().read();
+  const sent = records.write("alert", bytes("0228"));
+  await assertRejects(() => read, TlsError, "handshake_failure");
+  await Promise.all([sent, stream.ended]);
+  const writer = stream.writable.getWriter();
+  await assertRejects(() => writer.write(Uint8Array.of(7)), TlsError);
 });
