@@ -45,8 +45,8 @@ export const bugs = [
   {
     file: "story.ts",
     name: "asks without the condition",
-    find: "kept.pages.get({ url: asked, fields, signal, say, bytes }),",
-    replace: "kept.pages.get({ url: asked, signal, say, bytes }),",
+    find: "...{ url: asked, fields, signal, say },",
+    replace: "...{ url: asked, signal, say },",
     hint: "What does the browser know of the page?",
   },
   {
@@ -3014,6 +3014,29 @@ export const bugs = [
     find: "if (length > this.maxFrameSize) {",
     replace: "if (length > 2 ** 24) {",
     hint: "When is it known that a frame is too long?",
+  },
+  {
+    file: "http2_explain.ts",
+    name: "has one table of headers for both directions",
+    find: "(sent ? this.#sent : this.#received)",
+    replace: "(sent ? this.#sent : this.#sent ?? this.#received)",
+    hint: "Who adds to which table?",
+  },
+  {
+    file: "http2_explain.ts",
+    name: "forgets a block that goes on in the next frame",
+    find: `    this.#block.push(block);
+`,
+    replace: `    this.#block = [block];
+`,
+    hint: "What does a frame without END_HEADERS mean?",
+  },
+  {
+    file: "http2_explain.ts",
+    name: "counts the head as part of the payload",
+    find: "`${bytes.length - HEAD} bytes after these nine`",
+    replace: "`${bytes.length} bytes after these nine`",
+    hint: "Where does the length begin to count?",
   },
   {
     file: "hpack.ts",

@@ -231,10 +231,14 @@ export class HpackDecoder {
   }
 
   /**
+   * @param onHeader called with each header, and where in the block it ends
    * @throws {HpackError} what is wrong, and where. After "list" the tables are still
    * right, and the next block can be read; after the others none can be.
    */
-  decode(block: Uint8Array): Header[] {
+  decode(
+    block: Uint8Array,
+    onHeader: (header: Header, end: number) => void = () => {},
+  ): Header[] {
     this.#block = block;
     this.#at = 0;
     const headers: Header[] = [];
@@ -256,6 +260,7 @@ export class HpackDecoder {
       }
       fields++;
       const header = this.#header(byte);
+      onHeader(header, this.#at);
       size += headerSize(header);
       // The rest is still read, because it may change the table.
       if (size <= this.#listSize) headers.push(header);

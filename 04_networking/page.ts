@@ -14,8 +14,10 @@
  * Run: `deno run page.ts`
  * @module
  */
+import { formatFields } from "./byte_fields.ts";
 import { type ByteStream, HttpConnection } from "./http.ts";
 import { connect, type Http2Client, memoryPair, serve } from "./http2.ts";
+import { FrameExplainer } from "./http2_explain.ts";
 import { describeFrame } from "./http2_frames.ts";
 import { collect } from "./http_content.ts";
 import { encodeRequest, type Field, requestFor } from "./http_message.ts";
@@ -37,7 +39,7 @@ export interface PageRequest {
   /** Gets what was done, in lines for people. */
   readonly say: (line: string) => void;
   /** Gets what went over the connection. */
-  readonly bytes: (line: string) => void;
+  readonly bytes?: (line: string) => void;
 }
 
 /** A connection that pages come over, one after the other. */
@@ -70,11 +72,13 @@ function overHttp1(stream: ByteStream): PageConnection {
     async get({ url, fields = [], signal, say, bytes }) {
       const request = requestFor(url, { fields: [...fields] });
       const text = new TextDecoder().decode(encodeRequest(request));
-      for (const line of text.trim().split("\r\n")) bytes(`→ ${line}`);
+      for (const line of text.trim().split("\r\n")) bytes?.(`→ ${line}`);
       say(`GET ${request.target} HTTP/1.1, Host: ${request.host}`);
       const response = await http.request(request, { signal });
       const { status, reason } = response;
-      for (const [name, value] of response.fields) bytes(`← ${name}: ${value}`);
+      for (const [name, value] of response.fields) {
+        bytes?.(`← ${name}: ${value}`);
+      }
       say(`${status} ${reason}`);
       const body = await response.bytes(MOST_BYTES);
       say(`${body.length} bytes, after decoding`);
@@ -88,13 +92,19 @@ function overHttp1(stream: ByteStream): PageConnection {
 }
 
 function overHttp2(stream: ByteStream): PageConnection {
-  let bytes: PageRequest["bytes"] = () => {};
+  let bytes: PageRequest["bytes"];
   let open = true;
   let client: Http2Client | undefined;
+  const explainer = new FrameExplainer();
   const start = () => {
     const started = connect(stream, {
-      observe: (sent, frame) =>
-        bytes(`${sent ? "→" : "←"} ${describeFrame(frame)}`),
+      observe(sent, frame) {
+        // Headers must be read all of them, also those that nobody wants to see.
+        if (!bytes && frame.type === "DATA") return;
+        const fields = explainer.explain(sent, frame);
+        bytes?.(`${sent ? "→" : "←"} ${describeFrame(frame)}`);
+        formatFields(fields).forEach((line) => bytes?.(`  ${line}`));
+      },
     });
     started.closed.then(() => open = false);
     return started;

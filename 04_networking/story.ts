@@ -223,7 +223,10 @@ export class Visitor {
         "page",
         "HTTP",
         (say, bytes) =>
-          kept.pages.get({ url: asked, fields, signal, say, bytes }),
+          kept.pages.get({
+            ...{ url: asked, fields, signal, say },
+            ...(stages.telling.showBytes && { bytes }),
+          }),
       );
       const { page } = await stages.tell("memory", "browser", (say) => {
         const taken = browser.take(asked, fields, answer, when);
