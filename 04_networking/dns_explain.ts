@@ -16,7 +16,7 @@
  */
 import { type Field, FieldList, formatFields } from "./byte_fields.ts";
 import { decode, encode, message, RCODES } from "./dns_message.ts";
-import { formatData, typeName } from "./dns_record.ts";
+import { type DnsRecord, formatData, typeName } from "./dns_record.ts";
 import { Reader } from "./dns_wire.ts";
 
 const OPT = 41;
@@ -96,20 +96,21 @@ function ednsFlags(bits: number): string {
 }
 
 if (import.meta.main) {
-  const name = "www.google.com";
-  const edns = { size: 1232, version: 0, dnssecOk: false, options: [] };
+  // A name that is not there, asked for with its IPv6 address.
   const query = message({
-    ...{ id: 0x1234, recursionDesired: true, edns },
-    questions: [{ name, type: "A" }],
+    ...{ id: 0x1234, recursionDesired: true },
+    questions: [{ name: "mail.google.com", type: "AAAA" }],
+    edns: { size: 1232, version: 0, dnssecOk: false, options: [] },
   });
-  const answer = message({
-    ...{ ...query, response: true, recursionAvailable: true },
-    answers: [
-      { name, ttl: 300, type: "CNAME", target: "web.google.com" },
-      { name: "web.google.com", ttl: 60, type: "A", address: "192.0.2.1" },
-    ],
-  });
-  for (const m of [query, answer]) {
+  const soa: DnsRecord = {
+    ...{ name: "google.com", ttl: 60, type: "SOA", primary: "ns1.google.com" },
+    ...{ mailbox: "admin.google.com", serial: 1, refresh: 900, retry: 900 },
+    ...{ expire: 1800, minimum: 60 },
+  };
+  const flags = { response: true, recursionAvailable: true, rcode: 3 };
+  for (
+    const m of [query, message({ ...query, ...flags, authorities: [soa] })]
+  ) {
     console.log(m.response ? "the answer" : "the query");
     console.log(formatFields(explainDns(encode(m))).join("\n"));
   }

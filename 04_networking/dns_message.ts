@@ -13,7 +13,7 @@
  * Left out: updates, transfers, classes but IN; records are in dns_record.ts.
  * Source: RFC 1035 section 4; EDNS(0): RFC 6891; names that must not be compressed: RFC
  * 3597 section 4.
- * Run: `deno run dns_message.ts`
+ * Run: `deno run dns_message.ts`; dns_explain.ts reads a packet byte by byte
  * @module
  */
 import { formatAddress, parseAddress } from "./address.ts";
@@ -339,23 +339,6 @@ function number(what: string, value: number, bits: number): number {
   throw new DnsFormatError(`Cannot write ${what} ${value} in ${bits} bits`);
 }
 
-/** Bytes in rows of 16, with where they stand. */
-function dump(bytes: Uint8Array): string {
-  const rows = Array.from(
-    { length: Math.ceil(bytes.length / 16) },
-    (_, i) => [...bytes.subarray(16 * i, 16 * i + 16)],
-  );
-  return rows.map((row, i) =>
-    [
-      `${16 * i}`.padStart(4),
-      row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(
-        47,
-      ),
-      String.fromCharCode(...row).replaceAll(/[^ -~]/g, "."),
-    ].join("  ")
-  ).join("\n");
-}
-
 if (import.meta.main) {
   const name = "www.google.com";
   const edns = { size: 1232, version: 0, dnssecOk: false, options: [] };
@@ -375,7 +358,7 @@ if (import.meta.main) {
     console.log(
       `a ${m.response ? "response" : "query"} of ${bytes.length} bytes`,
     );
-    console.log(dump(bytes));
+    console.log(bytes.toHex());
     decode(bytes).answers.forEach((r) => console.log(`  ${formatRecord(r)}`));
   }
 }
