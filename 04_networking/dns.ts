@@ -13,13 +13,20 @@
  * are asked for as xn--….
  * Source: dig's manual page, for how the answer reads; RFC 1035 section 3.5 and
  * RFC 3596 section 2.5, for names of addresses.
- * Run: `deno run --allow-net dns.ts www.google.com [--trace]`, or
+ * Run: `deno run --allow-net dns.ts www.google.com [--trace] [--bytes]`, or
  * `deno run --allow-net dns.ts example.com --type MX --server 9.9.9.9`
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { addressFamily, parseAddress } from "./address.ts";
-import { ask, DnsError } from "./dns_client.ts";
+import { formatFields } from "./byte_fields.ts";
+import {
+  ask,
+  DnsError,
+  type ObservePacket,
+  type Server,
+} from "./dns_client.ts";
+import { explainDns } from "./dns_explain.ts";
 import { type Message, RCODES } from "./dns_message.ts";
 import {
   canonicalName,
@@ -35,6 +42,8 @@ export interface Request {
   readonly name: string;
   readonly type: string;
   readonly trace: boolean;
+  /** Whether to show each packet, field by field. */
+  readonly bytes: boolean;
   /** Whom to ask; without one, the root servers. */
   readonly server?: { readonly address: string; readonly port: number };
 }
@@ -46,7 +55,7 @@ export interface Request {
 export function readArgs(args: readonly string[]): Request {
   const flags = parseArgs([...args], {
     string: ["_", "type", "server", "port"],
-    boolean: ["trace"],
+    boolean: ["trace", "bytes"],
     unknown: (name: string, key?: string) => {
       if (key) throw new SyntaxError(`Unknown option ${name}`);
     },
@@ -73,6 +82,7 @@ export function readArgs(args: readonly string[]): Request {
       name: canonicalName(backwards ? reverseName(name) : name),
       type,
       trace: Boolean(flags.trace),
+      bytes: Boolean(flags.bytes),
       ...(address && { server: { address, port } }),
     };
   } catch (error) {
@@ -122,13 +132,28 @@ const STATUS = {
   "no-such-name": "NXDOMAIN",
 };
 
+/** How long a look-up may take, in ms. */
+const PATIENCE = 10_000;
+
 /** Looks up, and prints. @throws {DnsError} */
 async function run(request: Request): Promise<void> {
-  const { name, type, server, trace } = request;
+  const { name, type, server, trace, bytes } = request;
+  const signal = AbortSignal.timeout(PATIENCE);
+  const show = ({ address }: Server): ObservePacket => (sent, packet) => {
+    console.log(`;; ${sent ? "to" : "from"} ${address}`);
+    console.log(formatFields(explainDns(packet)).join("\n"));
+  };
+  const options = (server: Server) => ({
+    ...{ signal, tries: 2 },
+    ...(bytes && { observe: show(server) }),
+  });
   const start = performance.now();
   const took = () => `${(performance.now() - start).toFixed(0)} ms`;
   if (server) {
-    const answer: Message = await ask(server, name, type, { recursion: true });
+    const answer: Message = await ask(server, name, type, {
+      ...options(server),
+      recursion: true,
+    });
     const { address, port } = server;
     const status = RCODES[answer.rcode] ?? `${answer.rcode}`;
     const last = `${took()}, by ${address} port ${port}`;
@@ -136,9 +161,8 @@ async function run(request: Request): Promise<void> {
     return;
   }
   const resolver = new Resolver({
-    ask: (address, name, type) => ask({ address }, name, type, { tries: 2 }),
-    // Most networks have IPv4, and far from all have IPv6.
-    families: [4],
+    ask: (address, name, type) =>
+      ask({ address }, name, type, options({ address })),
     onStep: (step) => trace && console.log(formatStep(step)),
   });
   const { records, status, asked } = await resolver.resolve(name, type);
@@ -146,8 +170,8 @@ async function run(request: Request): Promise<void> {
   console.log(formatAnswer(request, STATUS[status], records, last));
 }
 
-const USAGE =
-  "Usage: deno run --allow-net dns.ts NAME [--type A] [--trace] [--server IP [--port 53]]";
+const USAGE = "Usage: deno run --allow-net dns.ts NAME [--type A] [--trace] " +
+  "[--bytes] [--server IP [--port 53]]";
 
 if (import.meta.main) {
   if (Deno.args.length === 0) {
@@ -169,10 +193,15 @@ if (import.meta.main) {
       console.error(`${error.message}\n${USAGE}`);
       Deno.exit(2);
     }
-    if (!(error instanceof DnsError || error instanceof DnsFormatError)) {
+    const late = error instanceof DOMException && error.name === "TimeoutError";
+    if (
+      !(error instanceof DnsError || error instanceof DnsFormatError || late)
+    ) {
       throw error;
     }
-    console.error(error.message);
+    console.error(
+      late ? `No answer within ${PATIENCE / 1000} seconds` : error.message,
+    );
     Deno.exit(1);
   }
 }

@@ -8,7 +8,7 @@ import { formatRecord } from "./dns_record.ts";
 import { Resolver } from "./dns_resolver.ts";
 
 Deno.test("readArgs() reads name, type, server and trace", () => {
-  const rest = { type: "A", trace: false };
+  const rest = { type: "A", trace: false, bytes: false };
   assertEquals(readArgs(["WWW.Google.com."]), {
     name: "www.google.com",
     ...rest,
@@ -25,7 +25,7 @@ Deno.test("readArgs() reads name, type, server and trace", () => {
       "99",
     ]),
     {
-      ...{ name: "a", type: "AAAA", trace: true },
+      ...{ name: "a", type: "AAAA", trace: true, bytes: false },
       server: { address: "::1", port: 99 },
     },
   );
@@ -35,7 +35,8 @@ Deno.test("readArgs() reads name, type, server and trace", () => {
 
 Deno.test("an address is looked up backwards", () => {
   assertEquals(readArgs(["192.0.2.1"]), {
-    ...{ name: "1.2.0.192.in-addr.arpa", type: "PTR", trace: false },
+    ...{ name: "1.2.0.192.in-addr.arpa", type: "PTR" },
+    ...{ trace: false, bytes: false },
   });
   assertEquals(readArgs(["192.0.2.1", "--type", "NS"]).type, "NS");
   // The example of RFC 3596, 2.5.
@@ -69,7 +70,7 @@ Deno.test("an answer and a step read like those of dig", () => {
     type: "A",
     address: "192.0.2.1",
   }] as const;
-  const request = { name: "a", type: "A", trace: false };
+  const request = { name: "a", type: "A", trace: false, bytes: false };
   assertEquals(
     formatAnswer(request, "NOERROR", records, "3 ms"),
     `;; status: NOERROR, answers: 1
@@ -138,6 +139,10 @@ Deno.test({
     const right = await dns(["--allow-net"], "a", ...at);
     assertEquals([right.code, right.err], [0, ""]);
     assert(right.out.includes("\na. 5 IN A 192.0.2.1\n"), right.out);
+    const shown = await dns(["--allow-net"], "a", "--bytes", ...at);
+    assert(shown.out.startsWith(";; to 127.0.0.1\n   0  "), shown.out);
+    assert(shown.out.includes("question: a\n"), shown.out);
+    assert(/^;; from 127.0.0.1$/m.test(shown.out), shown.out);
     const none = await dns(["--allow-net"], "b", ...at);
     assertEquals(none.code, 0);
     assert(none.out.startsWith(";; status: NXDOMAIN, answers: 0\n"), none.out);
