@@ -87,11 +87,13 @@ export class Browser {
     );
     const addresses = answers.flatMap(({ addresses }) => addresses);
     const missing = answers.some(({ status }) => status === "no-such-name");
-    const log = {
-      caches: this.#log.caches.splice(0),
-      steps: this.#log.steps.splice(0),
-    };
-    return { addresses, missing, log };
+    return { addresses, missing };
+  }
+
+  /** What went on while names were looked up, since this was asked for last. */
+  takeLog(): NameLog {
+    const { caches, steps } = this.#log;
+    return { caches: caches.splice(0), steps: steps.splice(0) };
   }
 
   /** The open connection to where a URL is, if there is one. */

@@ -115,7 +115,8 @@ export async function encryptByRuntime(
   }
 }
 
-function quietly(close: () => void): void {
+/** Closes what may have ended by itself. */
+export function quietly(close: () => void): void {
   try {
     close();
   } catch {

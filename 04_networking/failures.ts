@@ -48,6 +48,8 @@ export function explain(stage: string, error: Error): Error {
   return advice ? new StoryError(stage, message, advice) : error;
 }
 
+const NO_DNS = "Look whether this network lets DNS through, or go with --lab";
+
 function adviceFor(
   stage: string,
   error: Error,
@@ -59,13 +61,13 @@ function adviceFor(
   if (error instanceof DnsError) {
     return error.code === "no-such-name" || error.code === "no-data"
       ? "Look whether the name is spelt right"
-      : "Look whether this network lets DNS through, or go with --lab";
+      : NO_DNS;
   }
   if (error instanceof ConnectError) {
     return "The site or the network is down: try later";
   }
   if (error.name === "TimeoutError" || error.name === "AbortError") {
-    return "Try again later";
+    return stage === "name" ? NO_DNS : "Try again later";
   }
   if (error instanceof CertificateError || stage === "encryption") {
     return "Do not go on: the other side may not be who it says it is";

@@ -18,6 +18,12 @@ Deno.test("each kind of failure has what a person can do", () => {
       ["name", new DnsError("server-failure", "a"), "a", "lets DNS through"],
       ["connection", new ConnectError([]), "Cannot connect", "down: try later"],
       [
+        "name",
+        new DOMException("a", "TimeoutError"),
+        "It took too long",
+        "lets DNS through",
+      ],
+      [
         "connection",
         new DOMException("a", "TimeoutError"),
         "It took too long",

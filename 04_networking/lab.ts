@@ -180,9 +180,9 @@ export async function startLab(fault?: Fault): Promise<Lab> {
     caCerts: [authority.certificate],
     ...{ ports, served },
     families: [6, 4],
-    ask(address, name, type, observe) {
+    ask(address, name, type, asking) {
       const server = dns.get(address) ?? { address: "127.0.0.1", port: 9 };
-      return ask(server, name, type, { timeout: 150, observe });
+      return ask(server, name, type, { timeout: 150, ...asking });
     },
     async connect(address, port, signal) {
       if (fault === "broken IPv6" && address === BALANCER_6) {

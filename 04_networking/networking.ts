@@ -86,8 +86,8 @@ export function formatStory(story: Story): string {
 
 /** The real internet. */
 const internet: World = {
-  ask: (address, name, type, observe) =>
-    ask({ address }, name, type, { tries: 2, observe }),
+  ask: (address, name, type, asking) =>
+    ask({ address }, name, type, { tries: 2, ...asking }),
   connect: (hostname, port, signal) => Deno.connect({ hostname, port, signal }),
   encrypt: encryptByRuntime,
   families: [6, 4],

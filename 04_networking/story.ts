@@ -21,13 +21,12 @@
  */
 import { readInput } from "./address_bar.ts";
 import { addressFamily } from "./address.ts";
-import { Browser, type Kept } from "./browser.ts";
+import { Browser, type Kept, type NameLog } from "./browser.ts";
 import { formatFields } from "./byte_fields.ts";
 import { DnsError, type ObservePacket } from "./dns_client.ts";
 import { explainDns } from "./dns_explain.ts";
 import type { Message } from "./dns_message.ts";
-import type { Step } from "./dns_resolver.ts";
-import type { Encrypted, EncryptRequest } from "./encryption.ts";
+import { type Encrypted, type EncryptRequest, quietly } from "./encryption.ts";
 import { explain, StoryError } from "./failures.ts";
 import { connectToFirst } from "./happy_eyeballs.ts";
 import { locationOf } from "./http_body.ts";
@@ -79,7 +78,7 @@ export interface World {
     address: string,
     name: string,
     type: string,
-    observe?: ObservePacket,
+    asking?: Asking,
   ): Promise<Message>;
   connect(
     address: string,
@@ -88,6 +87,12 @@ export interface World {
   ): Promise<Deno.TcpConn>;
   encrypt(tcp: Deno.TcpConn, request: EncryptRequest): Promise<Encrypted>;
   readonly families: readonly (4 | 6)[];
+}
+
+/** What goes along with a question to a server of DNS. */
+export interface Asking {
+  readonly signal?: AbortSignal;
+  readonly observe?: ObservePacket;
 }
 
 /** How to tell it. */
@@ -111,8 +116,8 @@ const PATIENCE = 10_000;
 export class Visitor {
   readonly #world: World;
   readonly #browser: Browser;
-  /** Where packets of DNS are told. */
-  #packets: (server: string) => ObservePacket = () => () => {};
+  /** How servers of DNS are asked. */
+  #asking: (server: string) => Asking = () => ({});
 
   constructor(world: World) {
     this.#world = world;
@@ -120,7 +125,7 @@ export class Visitor {
       ...(world.hints && { hints: world.hints }),
       families: world.families,
       ask: (address, name, type) =>
-        world.ask(address, name, type, this.#packets(address)),
+        world.ask(address, name, type, this.#asking(address)),
     });
   }
 
@@ -252,7 +257,7 @@ export class Visitor {
     const addresses = addressFamily(host) > 0
       ? [host]
       : await stages.tell("name", "DNS", (say, bytes) =>
-        this.#lookUp(host, say, bytes));
+        this.#lookUp(host, signal, say, bytes));
     const { connection: tcp, address } = await stages.tell(
       "connection",
       "TCP",
@@ -293,21 +298,23 @@ export class Visitor {
   }
 
   /** The addresses of a name. */
-  async #lookUp(host: string, say: Say, bytes: Say): Promise<string[]> {
-    this.#packets = (server) => (sent, packet, transport) => {
-      const way = sent ? `→ to ${server}` : `← from ${server}`;
-      bytes(`${way}, ${packet.length} bytes over ${transport}`);
-      formatFields(explainDns(packet)).forEach((line) => bytes(`  ${line}`));
-    };
-    const { addresses, missing, log } = await this.#browser
-      .lookUp(host, this.#world.families);
-    for (const { cache, type, outcome, left } of log.caches) {
-      const seconds = outcome === "hit" ? `, ${Math.floor(left)} s left` : "";
-      say(`cache of the ${cache}: ${type}? ${outcome}${seconds}`);
-    }
-    // Both types are asked for at the same time; they are told one after the other.
-    const steps = Object.values(Object.groupBy(log.steps, ({ type }) => type));
-    for (const step of steps.flat() as Step[]) say(formatStep(step));
+  async #lookUp(
+    host: string,
+    signal: AbortSignal,
+    say: Say,
+    bytes: Say,
+  ): Promise<string[]> {
+    this.#asking = (server) => ({
+      signal,
+      observe(sent, packet, transport) {
+        const way = sent ? `→ to ${server}` : `← from ${server}`;
+        bytes(`${way}, ${packet.length} bytes over ${transport}`);
+        formatFields(explainDns(packet)).forEach((line) => bytes(`  ${line}`));
+      },
+    });
+    const { families } = this.#world;
+    const { addresses, missing } = await this.#browser.lookUp(host, families)
+      .finally(() => tellLog(this.#browser.takeLog(), say));
     if (addresses.length === 0) {
       throw missing
         ? new DnsError("no-such-name", `There is no name ${host}`)
@@ -356,18 +363,20 @@ class Stages {
   }
 }
 
-function formatStep({ server, zone, name, type, outcome, ms }: Step): string {
-  const where = zone === "." ? "the root" : zone;
-  return `${server}, for ${where}: ${name} ${type}? ${outcome}, ${
-    ms.toFixed(1)
-  } ms`;
-}
-
-function quietly(close: () => void): void {
-  try {
-    close();
-  } catch {
-    // It has ended by itself.
+function tellLog({ caches, steps }: NameLog, say: Say): void {
+  for (const { cache, type, outcome, left } of caches) {
+    const seconds = outcome === "hit" ? `, ${Math.floor(left)} s left` : "";
+    say(`cache of the ${cache}: ${type}? ${outcome}${seconds}`);
+  }
+  // Both types are asked for at the same time; they are told one after the other.
+  const inTurn = steps.toSorted((a, b) => b.type.localeCompare(a.type));
+  for (const { server, zone, name, type, outcome, ms } of inTurn) {
+    const where = zone === "." ? "the root" : zone;
+    say(
+      `${server}, for ${where}: ${name} ${type}? ${outcome}, ${
+        ms.toFixed(1)
+      } ms`,
+    );
   }
 }
 
