@@ -101,6 +101,8 @@ export interface Telling {
   onStage(stage: Stage): void;
   /** Whether stages say what went over the network. */
   readonly showBytes?: boolean;
+  /** How long each page may take, from the name on, in ms; 10,000 if not given. */
+  readonly patience?: number;
   /** ms. */
   now?(): number;
 }
@@ -109,7 +111,6 @@ export interface Telling {
 type Say = (line: string) => void;
 
 const MOST_REDIRECTS = 10;
-/** How long each page may take, from the name on, in ms. */
 const PATIENCE = 10_000;
 
 /** A browser in a world, and what goes over its network. */
@@ -219,7 +220,9 @@ export class Visitor {
     if (advice.use === "fresh" && advice.response) {
       return { page: advice.response as Page, asked };
     }
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(
+      stages.telling.patience ?? PATIENCE,
+    );
     const kept = open ?? await this.#connect(asked, signal, stages);
     if (!open) await browser.keep(asked, kept);
     const when = Date.now();

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Fault, startLab } from "./lab.ts";
 import { StoryError } from "./failures.ts";
-import { type Stage, type Story, Visitor } from "./story.ts";
+import { type Asking, type Stage, type Story, Visitor } from "./story.ts";
 
 const net = Deno.permissions.querySync({ name: "net" }).state === "granted";
 
@@ -197,6 +197,33 @@ Deno.test("a search ends at the address bar", async () => {
     '"what is dns" is no address: a browser would search for it',
   );
   assertEquals(error.stage, "address bar");
+});
+
+Deno.test("a name has its time, and its steps are told when that is over", async () => {
+  // A server that says nothing, and holds the test up until it is given up.
+  const held = setTimeout(() => {}, 5000);
+  const world = {
+    ...empty,
+    hints: { "a.root": ["192.0.2.1"] },
+    ask: (_: string, __: string, ___: string, { signal }: Asking = {}) =>
+      new Promise<never>((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason))
+      ),
+  };
+  const stages: Stage[] = [];
+  const error = await assertRejects(
+    () =>
+      new Visitor(world).enter("www.google.com", {
+        ...{ onStage: (stage) => void stages.push(stage), patience: 20 },
+      }),
+    StoryError,
+    "It took too long",
+  );
+  clearTimeout(held);
+  assertEquals(error.stage, "name");
+  assertEquals(stages.at(-1)?.did.slice(0, 2), [
+    ...["cache of the browser: A? miss", "cache of the system: A? miss"],
+  ]);
 });
 
 Deno.test("a mistake of the program is not taken for one of the network", async () => {
