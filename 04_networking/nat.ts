@@ -18,6 +18,7 @@
  * Run: `deno run nat.ts`
  * @module
  */
+
 /** What goes from host to host. */
 export interface Packet {
   readonly source: string;
