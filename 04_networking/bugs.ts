@@ -1194,6 +1194,13 @@ export const bugs = [
   },
   {
     file: "packet_writer.ts",
+    name: "writes an option of a known number in any form",
+    find: `option.kind === "other" && known.includes(type)`,
+    replace: `option.kind === "other" && known.length === 0`,
+    hint: "What becomes of the data of an option 1?",
+  },
+  {
+    file: "packet_writer.ts",
     name: "writes the header's length in bytes",
     find: "[1, 4 << 4 | size / 4, ",
     replace: "[1, 4 << 4 | size & 15, ",
@@ -1477,9 +1484,8 @@ export const bugs = [
   {
     file: "tls.ts",
     name: "does not check that the server has the key",
-    find: "if (!method || !await verify(key, method, signed, signature)) {",
-    replace:
-      "if (!method || signed.length + signature.length + key.length === 0) {",
+    find: "if (!await verify(key, method, signed, signature)) {",
+    replace: "if (signed.length + signature.length + key.length === 0) {",
     hint: "Who can send Google's certificate?",
   },
   {
@@ -1544,6 +1550,27 @@ export const bugs = [
     find: `await this.#update(need(next, "KeyUpdate"), secrets);`,
     replace: `need(next, "KeyUpdate");`,
     hint: "By which key is the next record encrypted?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "ends the connection for a read that was given up",
+    find: "cancelled = true;",
+    replace: "",
+    hint: "What becomes of the record that the read was waiting for?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "reads nothing until its fresh keys are read",
+    find: "sent.then(() => this.#answering = false, () => {});",
+    replace: "await sent;",
+    hint: "What if the other side sends all before it reads?",
+  },
+  {
+    file: "tls_session.ts",
+    name: "takes data between the halves of a message",
+    find: `const between = type === "data" && !this.#messages.isEmpty;`,
+    replace: "const between = false;",
+    hint: "What may stand between two parts of one message?",
   },
   {
     file: "tls_session.ts",
@@ -1612,22 +1639,33 @@ export const bugs = [
   {
     file: "tls_hello.ts",
     name: "takes a cipher that was not offered",
-    find: "if (ciphers[0] !== CIPHER || session.length > 0) {",
-    replace: "if (session.length > 0) {",
+    find: "if (ciphers[0] !== CIPHER || session.length > 0 || ",
+    replace: "if (session.length > 0 || ",
     hint: "Who chooses, and among what?",
+  },
+  {
+    file: "tls_hello.ts",
+    name: "takes answers to what was not asked",
+    find:
+      `  checkAnswers(message.name, extensions, ["key_share", "supported_versions"]);
+`,
+    replace: "",
+    hint: "Which extensions may stand in the clear, in a ServerHello?",
   },
   {
     file: "tls_messages.ts",
     name: "takes each record for one message",
-    find: "while (bytes.length - at >= 4) {",
-    replace: "for (let n = 0; n < 1 && bytes.length - at >= 4; n++) {",
+    find: "while (bytes.length - at >= HEAD) {",
+    replace: "for (let n = 0; n < 1 && bytes.length - at >= HEAD; n++) {",
     hint: "Do records and messages begin and end together?",
   },
   {
     file: "tls_messages.ts",
     name: "drops a message that is not whole yet",
-    find: "this.#left = bytes.slice(at);",
-    replace: "this.#left = new Uint8Array();",
+    find: `this.#parts = [bytes.slice(at)];
+    this.#size = bytes.length - at;`,
+    replace: `this.#parts = [];
+    this.#size = 0;`,
     hint: "How long may a certificate be, and how long a record?",
   },
   {
@@ -1675,9 +1713,16 @@ export const bugs = [
   {
     file: "tls_record.ts",
     name: "believes the type that stands outside",
-    find: "return { type: typeOf(text[end]), content",
-    replace: "return { type: typeOf(header[0]), content",
+    find: "const type = typeOf(text[end]);",
+    replace: "const type = typeOf(header[0]);",
     hint: "What do all encrypted records say outside?",
+  },
+  {
+    file: "tls_record.ts",
+    name: "takes a sign for old boxes that no box could read",
+    find: `if (type === "change_cipher_spec") {`,
+    replace: `if (type === "change_cipher_spec" && end > 1) {`,
+    hint: "Why would anybody encrypt change_cipher_spec?",
   },
   {
     file: "tls_record.ts",
@@ -1811,6 +1856,21 @@ export const bugs = [
   },
   {
     file: "certificate_check.ts",
+    name: "lets an authority for clients sign for servers",
+    find: `        found.signs &&= server;
+`,
+    replace: "",
+    hint: "What does the extended use in an authority's certificate bound?",
+  },
+  {
+    file: "certificate_check.ts",
+    name: "takes names in any letters",
+    find: "if (!bytes.every((byte) => byte > 0x20 && byte < 0x7f)) {",
+    replace: "if (bytes.length === 0) {",
+    hint: "What is the sign of the kelvin in small letters?",
+  },
+  {
+    file: "certificate_check.ts",
     name: "takes a client's certificate for a server's",
     find: "if (!server.serves) {",
     replace: "if (!server.serves && server.authority) {",
@@ -1822,6 +1882,13 @@ export const bugs = [
     find: "raw.set(digits, (i + 1) * size - digits.length);",
     replace: "raw.set(digits, i * size);",
     hint: "How is 5 written in 32 bytes?",
+  },
+  {
+    file: "signatures.ts",
+    name: "takes any curve for the one that TLS names",
+    find: "(method.curve ?? curve.namedCurve)",
+    replace: "curve.namedCurve",
+    hint: "What does ecdsa_secp256r1_sha256 say besides the hash?",
   },
   {
     file: "signatures.ts",
@@ -1899,6 +1966,13 @@ export const bugs = [
     find: `text < "50" ? "20" : "19"`,
     replace: `"20"`,
     hint: "When was 991231235959Z?",
+  },
+  {
+    file: "der_reader.ts",
+    name: "takes a part of an identifier that could be shorter",
+    find: "if (cut || !short || parts",
+    replace: "if (cut || parts",
+    hint: "In how many ways may 2.5.29.17 be written?",
   },
   {
     file: "der_reader.ts",

@@ -54,7 +54,7 @@ export interface Certificate {
   /** Whether it is an authority's, and how many further ones may come below. */
   readonly authority: boolean;
   readonly below: number;
-  /** Whether its key may sign certificates, and prove a TLS server. */
+  /** Whether its key may sign certificates of TLS servers, and prove one. */
   readonly signs: boolean;
   readonly serves: boolean;
   /** What is critical and not understood. */
@@ -199,7 +199,8 @@ export function readCertificate(der: Uint8Array): Certificate {
 }
 
 function read(der: Uint8Array): Certificate {
-  const [body, how, signature] = readSequence(der);
+  const [body, how, signature, ...more] = readSequence(der);
+  if (more.length > 0) throw new DerError("something after the signature");
   const fields = readValues(need(body, TAGS.sequence).content);
   // Version 1 has no field for it.
   const version = fields[0]?.tag === 0xa0 ? fields.shift() : undefined;
@@ -221,8 +222,23 @@ function read(der: Uint8Array): Certificate {
     key: need(key, TAGS.sequence).whole,
     ...readExtensions(extensions ? readSequence(extensions.content) : []),
     method: METHODS[readObjectId(method)],
-    signature: readBits(signature).bytes,
+    signature: wholeBytes(signature),
   };
+}
+
+/** A signature has no unused bits: else it could be written in several ways. */
+function wholeBytes(value: Value | undefined): Uint8Array {
+  const { bytes, unused } = readBits(value);
+  if (unused > 0) throw new DerError("a signature that is not whole bytes");
+  return bytes;
+}
+
+/** A name, in ASCII: what stands for other letters is ASCII, too. */
+function readName(bytes: Uint8Array): string {
+  if (!bytes.every((byte) => byte > 0x20 && byte < 0x7f)) {
+    throw new DerError("a name that is not of letters of ASCII");
+  }
+  return new TextDecoder().decode(bytes);
 }
 
 /** What extensions say; without them it is nobody's, and no authority. */
@@ -243,7 +259,7 @@ function readExtensions(all: readonly Value[]) {
     switch (id) {
       case "2.5.29.17": // subject alternative names
         for (const { tag, content: name } of readSequence(content)) {
-          if (tag === 0x82) found.names.push(new TextDecoder().decode(name));
+          if (tag === 0x82) found.names.push(readName(name));
           if (tag === 0x87) found.addresses.push(name.toHex());
         }
         break;
@@ -255,13 +271,16 @@ function readExtensions(all: readonly Value[]) {
       }
       case "2.5.29.15": { // key usage: bit 0 signs a handshake, bit 5 certificates
         const [first = 0] = readBits(readOne(content, TAGS.bits)).bytes;
-        found.signs = (first & 0x04) !== 0;
+        found.signs &&= (first & 0x04) !== 0;
         found.serves &&= (first & 0x80) !== 0;
         break;
       }
       case "2.5.29.37": { // extended key usage
         const uses = readSequence(content).map(readObjectId);
-        found.serves &&= uses.some((use) => use === SERVER || use === ANY_USE);
+        const server = uses.some((use) => use === SERVER || use === ANY_USE);
+        found.serves &&= server;
+        // An authority for other things does not sign for servers.
+        found.signs &&= server;
         break;
       }
       default:

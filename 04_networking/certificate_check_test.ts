@@ -7,7 +7,8 @@ import {
 } from "./certificate_check.ts";
 import { makeAuthority } from "./certificates.ts";
 import { run, testWith } from "./counterparts.ts";
-import { readPem } from "./der_reader.ts";
+import { sequence, value } from "./der.ts";
+import { readPem, readSequence } from "./der_reader.ts";
 
 /** The server's certificate of RFC 8448 section 3: RSA, version 3, without other names. */
 const TRACE = Uint8Array.fromHex(
@@ -176,6 +177,36 @@ Deno.test("what is no certificate is an error of its own", async () => {
   );
 });
 
+Deno.test("there is one way to write a certificate that is signed", () => {
+  const [body, how, signature] = readSequence(der(server))
+    .map(({ whole }) => whole);
+  const bits = readSequence(der(server))[2].content;
+  const uneven = value(3, Uint8Array.of(1, ...bits.subarray(1, -1), 0));
+  for (
+    const [changed, line] of [
+      [sequence(body, how, signature, how), "something after the signature"],
+      [sequence(body, how, uneven), "a signature that is not whole bytes"],
+    ] as const
+  ) {
+    assertThrows(() => readCertificate(changed), CertificateError, line);
+  }
+});
+
+Deno.test("a name in other letters is not a name", () => {
+  // The sign of the kelvin is k in small letters; a mark at the start would vanish.
+  for (const letters of ["e284aa", "efbbbf", "1b", "20"]) {
+    const hex = der(server).toHex();
+    const name = new TextEncoder().encode("www.example.com").toHex();
+    const forged = hex.slice(0, hex.lastIndexOf(name)) + letters +
+      hex.slice(hex.lastIndexOf(name) + letters.length);
+    assertThrows(
+      () => readCertificate(Uint8Array.fromHex(forged)),
+      CertificateError,
+      "a name that is not of letters of ASCII",
+    );
+  }
+});
+
 Deno.test("a damaged certificate never is another error", () => {
   const whole = der(server);
   let refused = 0;
@@ -224,6 +255,11 @@ const CHAINS: {
     what: "a certificate for clients",
     leaf: "subjectAltName=DNS:www.example.com\nextendedKeyUsage=clientAuth",
     ...{ ours: "use", openssl: false },
+  },
+  {
+    what: "an authority for clients only",
+    middle: "basicConstraints=critical,CA:TRUE\nextendedKeyUsage=clientAuth",
+    ...{ ours: "unknown authority", openssl: false },
   },
   {
     what: "a name in the subject only",

@@ -97,14 +97,17 @@ export function readObjectId(value: Value | undefined): string {
   const bytes = need(value, TAGS.objectId).content;
   const parts: number[] = [];
   let part = 0;
+  let short = true;
   bytes.forEach((byte) => {
+    // A part that begins with zeros could be shorter.
+    if (part === 0 && byte === 128) short = false;
     part = part * 128 + (byte & 127);
     if (byte >= 128) return;
     parts.push(part);
     part = 0;
   });
   const cut = bytes.length === 0 || bytes[bytes.length - 1] >= 128;
-  if (cut || parts.some((part) => part > Number.MAX_SAFE_INTEGER)) {
+  if (cut || !short || parts.some((part) => part > Number.MAX_SAFE_INTEGER)) {
     throw new DerError(`Cannot read the object identifier ${bytes.toHex()}`);
   }
   const [head, ...rest] = parts;
@@ -134,12 +137,15 @@ export function readBits(
   if (unused === undefined || unused > 7 || unused > 0 && rest.length === 0) {
     throw new DerError(`Cannot read bits of which ${unused} are unused`);
   }
+  if (rest.length > 0 && rest[rest.length - 1] % 2 ** unused !== 0) {
+    throw new DerError("Cannot read bits: those that are unused are not 0");
+  }
   return { bytes: Uint8Array.from(rest), unused };
 }
 
 /** A moment. @throws {DerError} */
 export function readTime(value: Value | undefined): Date {
-  const text = new TextDecoder().decode(value?.content);
+  const text = new TextDecoder("latin1").decode(value?.content);
   const long = value?.tag === TAGS.longTime;
   if (!long) need(value, TAGS.shortTime);
   // Two digits are of 1950 to 2049.

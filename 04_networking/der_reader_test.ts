@@ -121,7 +121,7 @@ Deno.test("each form but the right one is refused", () => {
     "tag 5 where",
   );
   assertThrows(() => need(undefined, TAGS.octets), DerError, "nothing where");
-  for (const hex of ["0600", "060180", "06022a80"]) {
+  for (const hex of ["0600", "060180", "06022a80", "060480551d11"]) {
     assertThrows(() => readObjectId(one(hex)), DerError, "object identifier");
   }
   for (const hex of ["0100", "010101", "0102ffff"]) {
@@ -130,7 +130,7 @@ Deno.test("each form but the right one is refused", () => {
   for (const hex of ["0200", "020180", "02020100"]) {
     assertThrows(() => readSmall(one(hex)), DerError, "from 0 to 127");
   }
-  for (const hex of ["0300", "030108", "030101"]) {
+  for (const hex of ["0300", "030108", "030101", "03020781", "030204ff"]) {
     assertThrows(() => readBits(one(hex)), DerError, "Cannot read bits");
   }
 });
@@ -149,6 +149,8 @@ Deno.test("a time that is none is refused", () => {
       "Cannot read the time",
     );
   }
+  const marked = bytes("1710efbbbf3236313132313132303030305a");
+  assertThrows(() => readTime(readValues(marked)[0]), DerError, "the time");
   assertThrows(() => readTime(readValues(utf8("261121120000Z"))[0]), DerError);
 });
 

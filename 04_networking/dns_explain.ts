@@ -44,6 +44,8 @@ export function explainDns(packet: Uint8Array): Field[] {
   const flags = from.u16();
   const set = FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
   if (!(flags & 0x8000)) set.unshift("a query");
+  const opcode = flags >> 11 & 15;
+  if (opcode > 0) set.push(`opcode ${opcode}`);
   const rcode = RCODES[flags & 15] ?? `${flags & 15}`;
   tell([...set, ...(flags & 0x8000 ? [rcode] : [])].join(", "));
   const counts = ["questions", "answers", "authorities", "additionals"]

@@ -81,6 +81,12 @@ Deno.test("an answer is told with flags, pointers, data and what EDNS adds", () 
   ]);
 });
 
+Deno.test("another kind of message is told", () => {
+  const notify = new Uint8Array(QUERY);
+  notify[2] |= 4 << 3;
+  assertEquals(lines(notify)[1], "2 2100 a query, recursion wanted, opcode 4");
+});
+
 Deno.test("a packet that is cut or damaged is an error of DNS, and no other", () => {
   for (const packet of [QUERY, ANSWER]) {
     for (let cut = 0; cut < packet.length; cut++) {

@@ -12,7 +12,8 @@
  *
  * Trap: to key the table by the port alone: two devices may use the same one.
  * Left out: answers of one's own to oneself (hairpinning), ending an entry at FIN or RST,
- * the port that a router forwards by hand, protocols that write addresses into their data.
+ * the port that a router forwards by hand, protocols that write addresses into their data,
+ * low ports for low ports and even ones for even ones (RFC 4787 REQ-3a and 4).
  * Source: RFC 3022 section 4.1; one mapping for all peers, what renews it, and for how long:
  * RFC 4787 REQ-1, 5 and 6, RFC 5382 REQ-5; ICMP: RFC 5508 REQ-4 and 5.
  * Run: `deno run nat.ts`
@@ -49,7 +50,7 @@ const FIRST_PORT = 1024;
 const PORTS = 65536 - FIRST_PORT;
 /** How many ports are looked at, so that a full table does not hold the router up. */
 const MOST_TRIES = 128;
-/** Peers that an entry remembers, so that no device can fill the memory. */
+/** Peers that an entry remembers, so that none grows without end. */
 const MOST_PEERS = 1000;
 
 /** What a public port stands for. */

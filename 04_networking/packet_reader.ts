@@ -175,7 +175,8 @@ function readIpv4(from: Reader): Ipv4 {
   from.until(start + length, "the packet");
   const id = from.number(2, (x) => `id ${x}, for fragments`);
   const flags = from.number(2, (x) => {
-    if (x & ~DONT_FRAGMENT) from.fail("unsupported", `${hex(x)}: a fragment`);
+    const what = x & 0x8000 ? "the reserved bit is set" : "a fragment";
+    if (x & ~DONT_FRAGMENT) from.fail("unsupported", `${hex(x)}: ${what}`);
     return x ? "do not cut into fragments" : "may be cut into fragments";
   });
   const ttl = from.number(1, (x) => `TTL: ${x} more hops`);

@@ -196,6 +196,8 @@ Deno.test("an error says at which byte, what, and why", () => {
       [SYN.with(17, 19), "length", "byte 16: a packet of 19, its header 20"],
       [SYN.with(20, 0x20), "unsupported", "byte 20: 0x2000: a fragment"],
       [SYN.with(21, 1), "unsupported", "byte 20: 0x4001: a fragment"],
+      [SYN.with(20, 0x80), "unsupported", "byte 20: 0x8000: the reserved bit"],
+      [SYN.with(20, 0xa0), "unsupported", "byte 20: 0xa000: the reserved bit"],
       [
         SYN.with(22, 63),
         "checksum",

@@ -216,6 +216,10 @@ function encodeOption(option: TcpOption): Uint8Array {
     ? [option.data]
     : [];
   const type = option.kind === "other" ? option.type : OPTION[option.kind];
+  const known: readonly number[] = Object.values(OPTION);
+  if (option.kind === "other" && known.includes(type)) {
+    fail(`option ${type} as another one: its form is fixed`);
+  }
   if (type === OPTION["no-op"]) return Uint8Array.of(type);
   const value = join(numbers);
   return join([[1, type, "option"], [1, 2 + value.length, "length"], value]);

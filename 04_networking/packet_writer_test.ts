@@ -182,6 +182,12 @@ Deno.test("what does not fit into its field is an error, and is not cut off", ()
         "TCP options of 41 bytes",
       ],
       [{ options: [{ kind: "window scale", shift: 256 }] }, "window scale 256"],
+      ...[0, 1, 2, 8].map((type) =>
+        [
+          { options: [{ kind: "other", type, data: bytes("ab") }] },
+          `Cannot write option ${type} as another one`,
+        ] as const
+      ),
       [
         { data: new Uint8Array(65496) },
         "a packet of 65536 bytes: at most 65535",

@@ -12,7 +12,8 @@
  *
  * Trap: ICMP errors about ICMP errors: a loop of complaints that no TTL ends.
  * Left out: checksums and bytes (packet.ts), queues and loss, fragments and MTU, limits on
- * the rate of ICMP errors, machines that send to themselves, or NAT routers that send.
+ * the rate of ICMP errors, broadcast and multicast, machines that send to themselves, or
+ * NAT routers that send.
  * Source: RFC 1812 section 5.2.1; TTL: section 5.3.1; ICMP errors: RFC 1122 section 3.2.2,
  * RFC 792, RFC 1812 section 4.3; ARP: RFC 826; its cache: RFC 1122 section 2.3.2.
  * Run: `deno run router.ts`; a whole way is in routing.ts

@@ -129,6 +129,29 @@ Deno.test("numbers of any length are signed and read, short ones, too", async ()
   assert(sizes.has(31) && sizes.has(32) && sizes.has(33), `${[...sizes]}`);
 });
 
+Deno.test("a method may name the curve", async () => {
+  for (const [kind, method, signature] of GOLDENS.slice(0, 2)) {
+    for (const curve of ["P-256", "P-384"] as const) {
+      const how = { ...method, curve };
+      const right = await verify(KEYS[kind], how, text, signature);
+      assertEquals(right, kind === (curve === "P-256" ? "p256" : "p384"));
+    }
+  }
+});
+
+Deno.test("a damaged key is no error but wrong", async () => {
+  for (const [kind, method, signature] of GOLDENS) {
+    let right = 0;
+    for (let at = 0; at < KEYS[kind].length; at++) {
+      const key = new Uint8Array(KEYS[kind]);
+      key[at] ^= 1;
+      if (await verify(key, method, text, signature)) right++;
+    }
+    // The runtime passes over some bits that say nothing.
+    assert(right < 5, `${kind}: ${right}`);
+  }
+});
+
 Deno.test("a signature that is none, or a key, is no error but wrong", async () => {
   const [, method, right] = GOLDENS[0];
   const [r, s] = readSequence(right).map(({ whole }) => whole);
@@ -143,6 +166,11 @@ Deno.test("a signature that is none, or a key, is no error but wrong", async () 
       ],
       ...[sequence(integer(0), integer(0)), sequence(r, integer(2n ** 300n))],
       ...[sequence(), new Uint8Array(64)],
+      // The right numbers, written longer than they are.
+      sequence(
+        value(2, Uint8Array.of(0, ...readSequence(right)[0].content)),
+        s,
+      ),
     ]
   ) {
     assertEquals(await verify(KEYS.p256, method, text, signature), false);

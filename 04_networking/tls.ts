@@ -69,8 +69,12 @@ export interface ServerOptions extends Options {
 
 /** How the handshake is signed, by the number of the method. */
 const METHODS: Record<number, Method> = {
-  [SCHEMES.ecdsa_secp256r1_sha256]: { name: "ECDSA", hash: "SHA-256" },
-  [SCHEMES.ecdsa_secp384r1_sha384]: { name: "ECDSA", hash: "SHA-384" },
+  [SCHEMES.ecdsa_secp256r1_sha256]: {
+    ...{ name: "ECDSA", hash: "SHA-256", curve: "P-256" },
+  },
+  [SCHEMES.ecdsa_secp384r1_sha384]: {
+    ...{ name: "ECDSA", hash: "SHA-384", curve: "P-384" },
+  },
   [SCHEMES.rsa_pss_rsae_sha256]: { name: "RSA-PSS", hash: "SHA-256" },
   [SCHEMES.ed25519]: { name: "Ed25519", hash: "SHA-512" },
 };
@@ -81,14 +85,14 @@ const METHODS: Record<number, Method> = {
  * @throws {CertificateError} if its certificate is not to be believed
  * @throws {TlsError} if it does something else that it must not; `signal`'s reason
  */
-export function connectTls(
+export async function connectTls(
   stream: ByteStream,
   options: ClientOptions,
 ): Promise<TlsStream> {
   const { host, roots, protocols = [], now = new Date() } = options;
   const trusted = roots.map((root) => readPem("CERTIFICATE", root));
   const session = new Session(stream, options);
-  return session.guard(async () => {
+  return await session.guard(async () => {
     const share = await makeShare();
     await session.send(clientHello({
       random: crypto.getRandomValues(new Uint8Array(32)),
@@ -101,19 +105,32 @@ export function connectTls(
     const secrets = await handshakeSecrets(shared, await session.hash());
     await session.readWith(secrets.server);
     await session.writeWith(secrets.client);
-    const protocol = readProtocol(await session.receive("EncryptedExtensions"));
+    const protocol = readProtocol(
+      await session.receive("EncryptedExtensions"),
+      ["server_name", "supported_groups", "alpn"],
+    );
     if (protocol !== undefined && !protocols.includes(protocol)) {
-      const why = `The server chose ${protocol}, which was not offered`;
-      throw new TlsError("illegal_parameter", why);
+      const name = JSON.stringify(protocol);
+      const why = `The server chose ${name}, which was not offered`;
+      const asked = protocols.length > 0;
+      const code = asked ? "illegal_parameter" : "unsupported_extension";
+      throw new TlsError(code, why);
     }
     const chain = readCertificates(await session.receive("Certificate"));
+    if (chain.length === 0) {
+      throw new TlsError("decode_error", "The server sent no certificate");
+    }
     const { key } = await checkServer(chain, host, trusted, now);
     const signed = signedText(await session.hash());
     const [scheme, signature] = readVerify(
       await session.receive("CertificateVerify"),
     );
     const method = METHODS[scheme];
-    if (!method || !await verify(key, method, signed, signature)) {
+    if (!method) {
+      const why = "The server signs by a method that was not offered";
+      throw new TlsError("illegal_parameter", why);
+    }
+    if (!await verify(key, method, signed, signature)) {
       const why = "The server does not have the key of its certificate";
       throw new TlsError("decrypt_error", why);
     }
@@ -128,14 +145,14 @@ export function connectTls(
  * The server's side of the handshake.
  * @throws {TlsError} if the client does not speak TLS 1.3, or refuses; `signal`'s reason
  */
-export function acceptTls(
+export async function acceptTls(
   stream: ByteStream,
   options: ServerOptions,
 ): Promise<TlsStream> {
   const { certificate, key, protocols = [] } = options;
   const chain = [readPem("CERTIFICATE", certificate)];
   const session = new Session(stream, options);
-  return session.guard(async () => {
+  return await session.guard(async () => {
     const curve = { name: "ECDSA", namedCurve: "P-256" };
     const pkcs8 = readPem("PRIVATE KEY", key);
     const signer = await crypto.subtle

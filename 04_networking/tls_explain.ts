@@ -16,7 +16,7 @@
  */
 import { type Field, FieldList, formatFields } from "./byte_fields.ts";
 import { clientHello } from "./tls_hello.ts";
-import { EXTENSIONS, type Message, SCHEMES } from "./tls_messages.ts";
+import { decode, EXTENSIONS, type Message, SCHEMES } from "./tls_messages.ts";
 import { ALERTS, type TlsRecord, TYPES } from "./tls_record.ts";
 
 /** What each field of a record means, as it went over the network. */
@@ -131,7 +131,7 @@ const NAMES: Record<number, string> = {
 function meaningOf(id: number, body: Uint8Array, name: string): string {
   switch (id) {
     case EXTENSIONS.server_name:
-      return `"${new TextDecoder().decode(body.subarray(5))}"`;
+      return JSON.stringify(decode(body.subarray(5)));
     case EXTENSIONS.alpn:
       return protocolsOf(body.subarray(2)).join(", ");
     case EXTENSIONS.supported_versions:
@@ -162,7 +162,7 @@ function protocolsOf(list: Uint8Array): string[] {
   const names: string[] = [];
   for (let at = 0; at < list.length; at += 1 + list[at]) {
     const name = list.subarray(at + 1, at + 1 + list[at]);
-    names.push(`"${new TextDecoder().decode(name)}"`);
+    names.push(JSON.stringify(decode(name)));
   }
   return names;
 }

@@ -77,6 +77,11 @@ Deno.test("each further message is told", () => {
     "8 2 5 bytes",
     '10 5 "h2"',
   ]);
+  // What would move the cursor of a terminal is shown, and does nothing.
+  assertEquals(
+    lines(encryptedExtensions("\x1b[2J")).at(-1),
+    String.raw`10 7 "\u001b[2J"`,
+  );
   assertEquals(lines(certificateMessage([new Uint8Array(7)])).slice(2), [
     "4 1 0 bytes of context",
     "5 3 12 bytes of certificates",

@@ -16,6 +16,7 @@
  * @module
  */
 import {
+  checkAnswers,
   decode,
   type Extension,
   EXTENSIONS,
@@ -41,6 +42,8 @@ export interface Hello {
   readonly session: Uint8Array;
   /** What the client can do, or the one that the server chose. */
   readonly ciphers: readonly number[];
+  /** How what is encrypted could be compressed: 0, not at all. */
+  readonly compressions: Uint8Array;
   readonly extensions: ReadonlyMap<number, Uint8Array>;
 }
 
@@ -58,7 +61,7 @@ const shareEntry = (share: Uint8Array) => [
   ...vector(2, share),
 ];
 
-/** The first message. @param host left out of it if it is an address */
+/** The first message. @param host without a dot at its end in the message */
 export function clientHello(
   { random, host, share, protocols }: {
     readonly random: Uint8Array;
@@ -76,7 +79,10 @@ export function clientHello(
     ...vector(1, [0]), // no compression
     ...extensions([
       ...(host === undefined ? [] : [
-        ["server_name", vector(2, [0, ...vector(2, text(host))])] as const,
+        [
+          "server_name",
+          vector(2, [0, ...vector(2, text(host.replace(/\.$/, "")))]),
+        ] as const,
       ]),
       ["supported_groups", shorts([X25519])],
       ["signature_algorithms", shorts(known)],
@@ -113,34 +119,40 @@ export function readHello({ name, body }: Message): Hello {
   from.take(2); // the version, which no longer says anything
   const random = from.take(32);
   const session = from.vector(1);
+  if (session.length > 32) {
+    const why = `Cannot read ${name}: a session of ${session.length} bytes`;
+    throw new TlsError("decode_error", why);
+  }
   const client = name === "ClientHello";
   const ciphers = client ? from.shorts() : [from.number(2)];
-  if (client) from.vector(1);
-  else from.take(1);
+  const compressions = client ? from.vector(1) : from.take(1);
   // Before TLS 1.3 there were Hellos without any.
   const extensions = from.left > 0
     ? readExtensions(name, from.vector(2))
     : new Map();
   from.end();
-  return { random, session, ciphers, extensions };
+  return { random, session, ciphers, compressions, extensions };
 }
 
 /** What the server chose. @returns its share @throws {TlsError} if it is no TLS 1.3 */
 export function readServerHello(message: Message): Uint8Array {
-  const { random, session, ciphers, extensions } = readHello(message);
+  const hello = readHello(message);
+  const { random, session, ciphers, extensions } = hello;
   if (random.toHex() === RETRY) {
     const why = "The server wants another curve than X25519";
     throw new TlsError("handshake_failure", why);
   }
   const version = extensions.get(EXTENSIONS.supported_versions);
   if (version?.toHex() !== "0304") {
-    throw new TlsError("protocol_version", "The server does not speak TLS 1.3");
+    const code = version ? "illegal_parameter" : "protocol_version";
+    throw new TlsError(code, "The server does not speak TLS 1.3");
   }
-  if (ciphers[0] !== CIPHER || session.length > 0) {
+  if (ciphers[0] !== CIPHER || session.length > 0 || compresses(hello)) {
     const why = "The server chose what was not offered";
     throw new TlsError("illegal_parameter", why);
   }
   const from = readerOf(extensions, "key_share", message.name);
+  checkAnswers(message.name, extensions, ["key_share", "supported_versions"]);
   const group = from.number(2);
   const share = from.vector(2);
   from.end();
@@ -148,6 +160,8 @@ export function readServerHello(message: Message): Uint8Array {
   const why = `The server's share is of curve ${group}, not of X25519`;
   throw new TlsError("illegal_parameter", why);
 }
+
+const compresses = ({ compressions }: Hello) => compressions.toHex() !== "00";
 
 /** What a client offers, as far as a server needs it. */
 export interface Offer {
@@ -159,7 +173,8 @@ export interface Offer {
 
 /** @throws {TlsError} if the client has nothing that this server can do */
 export function readClientHello(message: Message): Offer {
-  const { session, ciphers, extensions } = readHello(message);
+  const hello = readHello(message);
+  const { session, ciphers, extensions } = hello;
   const listed = (name: Extension, size = 2) => {
     const from = readerOf(extensions, name, message.name);
     const list = new Reader(message.name, from.vector(size));
@@ -177,6 +192,11 @@ export function readClientHello(message: Message): Offer {
   ) {
     throw new TlsError("protocol_version", "The client does not speak TLS 1.3");
   }
+  if (compresses(hello)) {
+    throw new TlsError("illegal_parameter", "The client wants to compress");
+  }
+  // Whoever sends shares says of which groups they may be.
+  readerOf(extensions, "supported_groups", message.name);
   const scheme = SCHEMES.ecdsa_secp256r1_sha256;
   if (
     !ciphers.includes(CIPHER) || !has(listed("signature_algorithms"), scheme)

@@ -103,7 +103,7 @@ Deno.test("a server that does not answer what was offered is refused", () => {
       [
         "002b00020304",
         "002b00020303",
-        "protocol_version",
+        "illegal_parameter",
         "does not speak TLS 1.3",
       ],
       [
@@ -113,6 +113,22 @@ Deno.test("a server that does not answer what was offered is refused", () => {
         "does not speak TLS 1.3",
       ],
       ["001301", "001302", "illegal_parameter", "what was not offered"],
+      ["130100", "130101", "illegal_parameter", "what was not offered"],
+      [
+        "002b00020304",
+        "002b00020304" + "00100000",
+        ...["decode_error", "bytes too many"] as const,
+      ],
+      [
+        "002e00330024",
+        "003200100000" + "00330024",
+        ...["illegal_parameter", "extension 16 does not belong"] as const,
+      ],
+      [
+        "002e00330024",
+        "003240010000" + "00330024",
+        ...["unsupported_extension", "extension 16385 does not"] as const,
+      ],
       ["001d0020c9", "00170020c9", "illegal_parameter", "of curve 23"],
       ["00330024", "00340024", "missing_extension", "has no key_share"],
       ["001d0020c9", "001d001fc9", "decode_error", "1 bytes too many"],
@@ -153,6 +169,8 @@ Deno.test("a client that has nothing in common is refused", () => {
       ["001d002099", "0017002099", "handshake_failure"],
       ["00330026", "00340026", "missing_extension"],
       ["000d0020", "000e0020", "missing_extension"],
+      ["000a00140012", "000c00140012", "missing_extension"],
+      ["13020100", "13020101", "illegal_parameter"],
       ["00330026", "00330025", "decode_error"],
     ] as const
   ) {
@@ -178,6 +196,24 @@ Deno.test("of several versions and shares the right one is found", () => {
     grown.slice(at);
   const offer = readClientHello({ ...hello, body: bytes(fixed) });
   assertEquals(offer.share, share);
+});
+
+Deno.test("the name goes without a dot at its end", () => {
+  const random = new Uint8Array(32);
+  const hello = clientHello({
+    ...{ random, share: random, protocols: [], host: "www.example.com." },
+  });
+  assertEquals(readClientHello(hello).host, "www.example.com");
+});
+
+Deno.test("a session has at most 32 bytes", () => {
+  const random = new Uint8Array(32);
+  for (const size of [32, 33]) {
+    const hello = serverHello(random, new Uint8Array(size), random);
+    const read = () => readHello(hello).session.length;
+    if (size === 32) assertEquals(read(), 32);
+    else assertThrows(read, TlsError, "a session of 33 bytes");
+  }
 });
 
 Deno.test("the client says only what it can do", () => {

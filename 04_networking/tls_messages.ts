@@ -61,6 +61,8 @@ export const SCHEMES = {
 } as const;
 /** The longest message, in bytes; chains of certificates are a few thousand. */
 const LONGEST = 2 ** 16;
+/** The type of a message and its length. */
+const HEAD = 4;
 
 /** A number of so many bytes. */
 export const number = (x: number, size: number): number[] =>
@@ -163,37 +165,56 @@ export class Reader {
 
 /** Puts messages together from records, which may hold a part of one, or several. */
 export class MessageReader {
-  #left: Bytes = new Uint8Array();
+  #parts: Uint8Array[] = [];
+  #size = 0;
+  /** How many bytes it takes until there is something to do. */
+  #wanted = HEAD;
 
   /** @returns the messages that are whole by now @throws {TlsError} */
   push(content: Uint8Array): Message[] {
-    const bytes = new Uint8Array(this.#left.length + content.length);
-    bytes.set(this.#left);
-    bytes.set(content, this.#left.length);
+    this.#parts.push(content);
+    this.#size += content.length;
     const messages: Message[] = [];
+    // Else many small records would mean to copy a long message many times.
+    if (this.#size < this.#wanted) return messages;
+    const bytes = joined(this.#parts, this.#size);
+    this.#wanted = HEAD;
     let at = 0;
-    while (bytes.length - at >= 4) {
-      const [type, high, middle, low] = bytes.subarray(at, at + 4);
+    while (bytes.length - at >= HEAD) {
+      const [type, high, middle, low] = bytes.subarray(at, at + HEAD);
       const size = high << 16 | middle << 8 | low;
       if (size > LONGEST) {
         const why =
           `Cannot read a message of ${size} bytes: ${LONGEST} at most`;
         throw new TlsError("decode_error", why);
       }
-      if (at + 4 + size > bytes.length) break;
-      const whole = bytes.slice(at, at + 4 + size);
+      this.#wanted = HEAD + size;
+      if (at + this.#wanted > bytes.length) break;
+      const whole = bytes.slice(at, at + this.#wanted);
       const name = MESSAGES[type] ?? `message ${type}`;
-      messages.push({ name, body: whole.subarray(4), whole });
-      at += 4 + size;
+      messages.push({ name, body: whole.subarray(HEAD), whole });
+      at += this.#wanted;
+      this.#wanted = HEAD;
     }
-    this.#left = bytes.slice(at);
+    this.#parts = [bytes.slice(at)];
+    this.#size = bytes.length - at;
     return messages;
   }
 
   /** Whether a part of a message is left: where the keys change there must be none. */
   get isEmpty(): boolean {
-    return this.#left.length === 0;
+    return this.#size === 0;
   }
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Bytes {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** A message that must be the next. @throws {TlsError} */
@@ -218,8 +239,29 @@ export function readExtensions(what: string, bytes: Uint8Array) {
   return found;
 }
 
-/** Bytes as text. */
-export const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+/**
+ * Answers to extensions must have been asked for, and each has its message.
+ * @param allowed those that this message may have
+ * @throws {TlsError} if there is another one
+ */
+export function checkAnswers(
+  what: string,
+  answers: ReadonlyMap<number, Uint8Array>,
+  allowed: readonly Extension[],
+): void {
+  const numbers: number[] = allowed.map((name) => EXTENSIONS[name]);
+  for (const id of answers.keys()) {
+    if (numbers.includes(id)) continue;
+    const known = Object.values<number>(EXTENSIONS).includes(id);
+    const why = `Cannot read ${what}: extension ${id} does not belong there`;
+    const code = known ? "illegal_parameter" : "unsupported_extension";
+    throw new TlsError(code, why);
+  }
+}
+
+/** Bytes as text, with all that stands there. */
+export const decode = (bytes: Uint8Array) =>
+  new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
 /** What an extension says. @throws {TlsError} if it is not there */
 export function readerOf(
@@ -232,11 +274,19 @@ export function readerOf(
   throw new TlsError("missing_extension", `${what} has no ${name}`);
 }
 
-/** The protocol that the server chose, if any. @throws {TlsError} */
-export function readProtocol({ name, body }: Message): string | undefined {
+/**
+ * The protocol that the server chose, if any.
+ * @param allowed which extensions may come; any, if not given
+ * @throws {TlsError}
+ */
+export function readProtocol(
+  { name, body }: Message,
+  allowed?: readonly Extension[],
+): string | undefined {
   const from = new Reader(name, body);
   const extensions = readExtensions(name, from.vector(2));
   from.end();
+  if (allowed) checkAnswers(name, extensions, allowed);
   if (!extensions.has(EXTENSIONS.alpn)) return undefined;
   const list = readerOf(extensions, "alpn", name);
   const inner = new Reader(name, list.vector(2));
@@ -255,7 +305,8 @@ export function readCertificates({ name, body }: Message): Uint8Array[] {
   const chain: Uint8Array[] = [];
   while (list.left > 0) {
     chain.push(list.vector(3));
-    list.vector(2);
+    // This client asks for none.
+    checkAnswers(name, readExtensions(name, list.vector(2)), []);
   }
   return chain;
 }

@@ -1,12 +1,20 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { makeAuthority } from "./certificates.ts";
+import { readPem } from "./der_reader.ts";
+import { memoryPair } from "./http2_stream.ts";
+import { connectTls } from "./tls.ts";
+import { readClientHello, serverHello } from "./tls_hello.ts";
+import { handshakeSecrets, makeShare } from "./tls_keys.ts";
 import {
   certificateMessage,
   certificateVerify,
   encryptedExtensions,
+  extensions,
   finished,
   keyUpdate,
   type Message,
+  message,
   MessageReader,
   need,
   readCertificates,
@@ -15,6 +23,7 @@ import {
   SCHEMES,
 } from "./tls_messages.ts";
 import { TlsError } from "./tls_record.ts";
+import { Session } from "./tls_session.ts";
 
 const bytes = (hex: string) => Uint8Array.fromHex(hex);
 
@@ -82,6 +91,10 @@ Deno.test("messages come whole from records of any size", () => {
       },
     ),
   );
+});
+
+Deno.test("no letter of a protocol is passed over", () => {
+  assertEquals(readProtocol(encryptedExtensions("\ufeffh2")), "\ufeffh2");
 });
 
 Deno.test("what is written is read again", () => {
@@ -153,10 +166,83 @@ Deno.test("lengths that do not fit are errors, and a long message is not kept", 
     TlsError,
     "extension 16 stands twice",
   );
+  // ALPN where only a name may be answered, and what was never asked for.
+  for (
+    const [answer, code] of [
+      ["000400100000", "illegal_parameter"],
+      ["0004001c0000", "unsupported_extension"],
+    ]
+  ) {
+    const body = bytes(answer);
+    const error = assertThrows(
+      () => readProtocol({ ...message, body }, ["server_name"]),
+      TlsError,
+      "does not belong there",
+    );
+    assertEquals(error.code, code);
+    assertThrows(
+      () =>
+        readCertificates({
+          ...message,
+          body: bytes(`0000000a000001aa0004${answer.slice(4)}`),
+        }),
+      TlsError,
+      "does not belong there",
+    );
+  }
   const reader = new MessageReader();
   assertThrows(
     () => reader.push(bytes("0b010001")),
     TlsError,
     "Cannot read a message of 65537 bytes: 65536 at most",
   );
+});
+
+Deno.test("a server that answers what was not asked is refused, and told", async () => {
+  const host = "www.example.com";
+  const root = await makeAuthority("Root");
+  const server = await root.issue({ names: [host] });
+  const none = encryptedExtensions();
+  const share = extensions([["key_share", []]]);
+  const proof = certificateMessage([readPem("CERTIFICATE", root.certificate)]);
+  const right = certificateMessage([
+    readPem("CERTIFICATE", server.certificate),
+  ]);
+  for (
+    const [code, line, ...flight] of [
+      [
+        ...["unsupported_extension", '"h2", which was not offered'] as const,
+        encryptedExtensions("h2"),
+      ],
+      [
+        ...["illegal_parameter", "extension 51 does not belong"] as const,
+        message("EncryptedExtensions", share),
+      ],
+      ["decode_error", "sent no certificate", none, certificateMessage([])],
+      ["bad_certificate", "is not for www.example.com", none, proof],
+      [
+        ...["illegal_parameter", "a method that was not offered"] as const,
+        ...[none, right, message("CertificateVerify", [4, 1, 0, 0])],
+      ],
+    ] as const
+  ) {
+    const [near, far] = memoryPair();
+    const failing = assertRejects(
+      () => connectTls(near, { host, roots: [root.certificate] }),
+      Error,
+      line,
+    );
+    const session = new Session(far);
+    const offer = readClientHello(await session.receive("ClientHello"));
+    const own = await makeShare();
+    const random = new Uint8Array(32);
+    await session.send(serverHello(random, offer.session, own.bytes));
+    const shared = await own.agree(offer.share);
+    const secrets = await handshakeSecrets(shared, await session.hash());
+    await session.writeWith(secrets.server);
+    await session.readWith(secrets.client);
+    for (const message of flight) await session.send(message);
+    await assertRejects(() => session.receive("Finished"), TlsError, code);
+    await failing;
+  }
 });

@@ -27,14 +27,23 @@ export const ALERTS = {
   record_overflow: 22,
   handshake_failure: 40,
   bad_certificate: 42,
+  unsupported_certificate: 43,
+  certificate_revoked: 44,
   certificate_expired: 45,
+  certificate_unknown: 46,
   illegal_parameter: 47,
   unknown_ca: 48,
+  access_denied: 49,
   decode_error: 50,
   decrypt_error: 51,
   protocol_version: 70,
+  insufficient_security: 71,
   internal_error: 80,
+  user_canceled: 90,
   missing_extension: 109,
+  unsupported_extension: 110,
+  unrecognized_name: 112,
+  certificate_required: 116,
   no_application_protocol: 120,
 } as const;
 export type AlertName = keyof typeof ALERTS;
@@ -248,12 +257,19 @@ export class Records {
     this.#proved = true;
     // Zeros may hide how long it is; the type stands before them.
     const end = text.findLastIndex((byte) => byte !== 0);
-    if (end < 0 || end > MOST_CONTENT) {
+    // The zeros count, too.
+    const size = text.length - 1;
+    if (end < 0 || size > MOST_CONTENT) {
       const code = end < 0 ? "unexpected_message" : "record_overflow";
-      const what = end < 0 ? "without a type" : `of ${end} bytes`;
+      const what = end < 0 ? "without a type" : `of ${size} bytes`;
       throw new TlsError(code, `Cannot read an encrypted record ${what}`);
     }
-    return { type: typeOf(text[end]), content: text.slice(0, end) };
+    const type = typeOf(text[end]);
+    if (type === "change_cipher_spec") {
+      const why = `Cannot read a record of type ${type} encrypted`;
+      throw new TlsError("unexpected_message", why);
+    }
+    return { type, content: text.slice(0, end) };
   }
 
   /** So many bytes; undefined if the stream has ended before the first. */

@@ -220,6 +220,8 @@ Deno.test("what is no record, too long or cut is an error", async () => {
     const [text, code] of [
       [new Uint8Array(20), "unexpected_message"],
       [new Uint8Array(16386).fill(23), "record_overflow"],
+      [new Uint8Array(16386).fill(23, 0, 2), "record_overflow"],
+      [Uint8Array.of(1, 20), "unexpected_message"],
       [Uint8Array.of(1, 99), "unexpected_message"],
     ] as const
   ) {

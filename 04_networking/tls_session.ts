@@ -79,6 +79,9 @@ export class Session {
   /** Messages that have come, and are not yet asked for. */
   readonly #come: Message[] = [];
   readonly #over = new Set<string>();
+  readonly #ended = Promise.withResolvers<void>();
+  /** Whether fresh keys were asked for, and the answer has not gone out. */
+  #answering = false;
   #stop = () => {};
 
   constructor(stream: ByteStream, options: SessionOptions = {}) {
@@ -92,11 +95,13 @@ export class Session {
     const aborted = Promise.withResolvers<never>();
     const abort = () => {
       this.#records.abort(signal!.reason);
+      this.#lose();
       aborted.reject(signal!.reason);
     };
     this.#stop = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort);
     aborted.promise.catch(() => {});
+    if (signal?.aborted) abort();
     try {
       signal?.throwIfAborted();
       return await Promise.race([work(), aborted.promise]);
@@ -144,7 +149,7 @@ export class Session {
         throw new TlsError("closed", why);
       }
       if (record.type === "alert") throw ended(record);
-      if (isChangeCipherSpec(record)) continue;
+      if (isChangeCipherSpec(record) && this.#said.length > 0) continue;
       if (record.type !== "handshake") {
         const why = `Cannot go on with ${record.type}: ${name} must be next`;
         throw new TlsError("unexpected_message", why);
@@ -180,41 +185,54 @@ export class Session {
     await this.readWith(reads);
     await this.writeWith(writes);
     const secrets = { reads, writes };
-    const ended = Promise.withResolvers<void>();
+    let cancelled = false;
+    let pulled = Promise.resolve();
+    const pull = async (to: ReadableStreamDefaultController<Uint8Array>) => {
+      try {
+        const data = await this.#readData(secrets);
+        if (cancelled) return;
+        if (data) return to.enqueue(data);
+        this.#end("read");
+        to.close();
+      } catch (error) {
+        if (cancelled) return;
+        const failure = await this.#fail(error);
+        to.error(failure);
+        output.error(failure);
+        this.#lose();
+      }
+    };
     const readable = new ReadableStream<Uint8Array>({
-      pull: async (controller) => {
-        try {
-          const data = await this.#readData(secrets);
-          if (data) return controller.enqueue(data);
-          this.#end("read");
-          controller.close();
-        } catch (error) {
-          const failure = await this.#fail(error);
-          controller.error(failure);
-          output.error(failure);
-          this.#records.idle().then(ended.resolve);
-        }
-      },
+      pull: (to) => pulled = pull(to),
       cancel: () => {
-        this.#records.drop();
+        cancelled = true;
+        // A record that is being read is read to its end.
+        pulled.then(() => this.#records.drop());
         this.#end("read");
       },
     }, { highWaterMark: 0 });
     let output: WritableStreamDefaultController;
     const writable = new WritableStream<Uint8Array>({
       start: (controller) => void (output = controller),
-      write: (bytes) => this.#records.write("data", bytes),
+      write: async (bytes) => {
+        try {
+          await this.#records.write("data", bytes);
+        } catch (error) {
+          this.#lose();
+          throw error;
+        }
+      },
       close: async () => {
-        await this.#tell("close_notify").finally(ended.resolve);
+        await this.#tell("close_notify").finally(this.#ended.resolve);
         this.#end("written");
       },
       abort: (reason) => {
         this.#abort(reason);
-        this.#records.idle().then(ended.resolve);
+        this.#lose();
       },
     });
     return {
-      ...{ readable, writable, ended: ended.promise },
+      ...{ readable, writable, ended: this.#ended.promise },
       idle: () => this.#records.idle(),
       ...(protocol !== undefined && { protocol }),
     };
@@ -234,10 +252,13 @@ export class Session {
       if (type === "alert") {
         const why = ended(record);
         if (content[1] === ALERTS.close_notify) return;
+        // Some say so before close_notify.
+        if (content[1] === ALERTS.user_canceled) continue;
         throw why;
       }
-      if (type === "change_cipher_spec") {
-        const why = "Cannot read a record of type change_cipher_spec here";
+      const between = type === "data" && !this.#messages.isEmpty;
+      if (type === "change_cipher_spec" || between) {
+        const why = `Cannot read a record of type ${type} here`;
         throw new TlsError("unexpected_message", why);
       }
       if (type === "data" && content.length > 0) return content;
@@ -268,13 +289,16 @@ export class Session {
     }
     secrets.reads = await nextSecret(secrets.reads);
     await this.readWith(secrets.reads);
-    if (body[0] === 0) return;
+    // One answer is enough for all that ask before it goes out.
+    if (body[0] === 0 || this.#answering) return;
+    this.#answering = true;
     secrets.writes = await nextSecret(secrets.writes);
     const keys = await trafficKeys(secrets.writes);
     // Both at once, so that no data comes between.
     const sent = this.#records.write("handshake", keyUpdate(false).whole);
     this.#records.writeWith(keys);
-    await sent;
+    // Nobody waits for it: the other side may send a lot before it reads.
+    sent.then(() => this.#answering = false, () => {});
   }
 
   /** Tells the other side what is wrong, if anything can be told, and ends. */
@@ -309,6 +333,11 @@ export class Session {
     this.#records.end();
   }
 
+  /** What is left to be sent is sent or lost; then it has ended. */
+  #lose(): void {
+    this.#records.idle().then(this.#ended.resolve);
+  }
+
   #abort(reason: unknown): void {
     this.#stop();
     const why = "The stream was not read to its end";
@@ -338,7 +367,8 @@ function isChangeCipherSpec({ type, content }: TlsRecord): boolean {
 function ended({ content }: TlsRecord): TlsError {
   if (content.length !== 2) {
     const why = `Cannot read an alert of ${content.length} bytes: needs 2`;
-    throw new TlsError("decode_error", why);
+    const code = content.length === 0 ? "unexpected_message" : "decode_error";
+    throw new TlsError(code, why);
   }
   const [name] = Object.entries(ALERTS)
     .find(([, number]) => number === content[1]) ?? [`alert ${content[1]}`];

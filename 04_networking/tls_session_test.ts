@@ -88,12 +88,13 @@ const SECRETS = {
 };
 const [HELLO] = new MessageReader().push(bytes(TRACE.clientHello));
 
+const STEPS = ["EncryptedExtensions", "Certificate", "CertificateVerify"];
+
 /** The client of the RFC, up to where it has read the server's Finished. */
 async function goTo(last: string, ...records: readonly string[]) {
   const { session, sent } = sessionOf(...records);
   await session.send(HELLO);
-  const steps = ["ServerHello", "EncryptedExtensions", "Certificate"];
-  for (const name of [...steps, "CertificateVerify"]) {
+  for (const name of ["ServerHello", ...STEPS]) {
     await session.receive(name);
     if (name === "ServerHello") await session.readWith(SECRETS.server);
     if (name === last) return { session, sent };
@@ -144,11 +145,9 @@ Deno.test("what must not come in the handshake ends it, and the other side is to
         "Cannot go on with Certificate",
       ],
       [clear(22, ""), "unexpected_message", "without bytes"],
-      [
-        clear(20, "02"),
-        "unexpected_message",
-        "Cannot go on with change_cipher",
-      ],
+      [clear(20, "02"), "unexpected_message", "with change_cipher_spec"],
+      // Before the first message of all even the right one.
+      [clear(20, "01"), "unexpected_message", "with change_cipher_spec"],
       [clear(21, "0228"), "closed", "ended the connection: handshake_failure"],
       [clear(21, "02fe"), "closed", "ended the connection: alert 254"],
       [clear(21, "0228ff"), "decode_error", "Cannot read an alert of 3 bytes"],
@@ -200,11 +199,7 @@ Deno.test("a changed message shows in Finished", async () => {
   await session.send(changed);
   await session.receive("ServerHello");
   await session.readWith(SECRETS.server);
-  for (
-    const name of ["EncryptedExtensions", "Certificate", "CertificateVerify"]
-  ) {
-    await session.receive(name);
-  }
+  for (const name of STEPS) await session.receive(name);
   await assertRejects(
     () => session.receiveFinished(SECRETS.server),
     TlsError,
@@ -255,23 +250,28 @@ Deno.test("after the handshake only data, tickets and updates may come", async (
     const [type, content, line] of [
       ["handshake", "010000020000", "Cannot go on with ClientHello"],
       ["handshake", "1800000102", "Cannot read KeyUpdate"],
-      ["handshake", "18000002", undefined],
+      ["handshake", "18000002", ["handshake", "0000", "Cannot read KeyUpdate"]],
+      ["handshake", "18000002", ["data", "00", "a record of type data here"]],
       ["handshake", "18000001001800000100", "in the middle of a message"],
       ["handshake", "", "without bytes"],
       ["alert", "022f", "ended the connection: illegal_parameter"],
       ["alert", "010000", "Cannot read an alert of 3 bytes"],
-      ["change_cipher_spec", "01", "change_cipher_spec here"],
+      ["alert", "", "Cannot read an alert of 0 bytes"],
+      // This is no end yet.
+      ["alert", "015a", ["alert", "022f", "connection: illegal_parameter"]],
+      ["change_cipher_spec", "01", "change_cipher_spec encrypted"],
     ] as const
   ) {
     const { stream, records } = await open();
     const reader = stream.readable.getReader();
     const sent = records.write(type, bytes(content));
     const read = reader.read();
-    if (line === undefined) {
+    if (typeof line !== "string") {
       await sent;
-      // Half a message: all is well until it is whole.
-      const rest = records.write("handshake", bytes("0000"));
-      await assertRejects(() => read, TlsError, "Cannot read KeyUpdate");
+      // All is well until the next record comes.
+      const [type, content, why] = line;
+      const rest = records.write(type, bytes(content));
+      await assertRejects(() => read, TlsError, why);
       await rest;
       continue;
     }
@@ -308,10 +308,24 @@ Deno.test("a signal ends what waits, and the stream", async () => {
   const none = new Session(memoryPair()[0], { signal });
   await assertRejects(() => none.guard(() => none.receive("X")), Error, "late");
   const other = new AbortController();
-  const { stream } = await open(other.signal);
+  const { stream, records } = await open(other.signal);
   const reading = stream.readable.getReader().read();
   other.abort(late);
   await assertRejects(() => reading, Error, "late");
+  await assertRejects(() => records.read(), Error, "late");
+  // It has ended, also if nobody reads or writes.
+  const last = new AbortController();
+  const { stream: unread } = await open(last.signal);
+  last.abort(late);
+  await unread.ended;
+});
+
+Deno.test("a connection that fails under a write has ended", async () => {
+  const { stream, records } = await open();
+  records.abort(new Error("reset"));
+  const writer = stream.writable.getWriter();
+  await assertRejects(() => writer.write(Uint8Array.of(7)), Error, "reset");
+  await stream.ended;
 });
 
 Deno.test("whoever does not read any more holds nobody up", async () => {
@@ -338,6 +352,41 @@ Deno.test("a stream that is not read any more does not hold the other side up", 
   assertEquals(await records.read(), { type: "alert", content: bytes("0100") });
   await Promise.all([written, stream.ended]);
   assertEquals(await records.read(), undefined);
+});
+
+Deno.test("whoever stops reading while it waits can go on writing", async () => {
+  const { stream, records } = await open();
+  const reader = stream.readable.getReader();
+  const waiting = reader.read();
+  await new Promise((done) => setTimeout(done));
+  await reader.cancel();
+  assertEquals((await waiting).done, true);
+  for (let n = 0; n < 3; n++) await records.write("data", Uint8Array.of(1));
+  const written = stream.writable.getWriter().write(Uint8Array.of(7));
+  assertEquals((await records.read())?.content, Uint8Array.of(7));
+  await written;
+});
+
+Deno.test("who asks for fresh keys is answered once, and may read late", async () => {
+  const { stream, records } = await open();
+  const reader = stream.readable.getReader();
+  let secret: Uint8Array = SECRETS.serverData;
+  const sent: Promise<void>[] = [];
+  for (let n = 0; n < 3; n++) {
+    sent.push(records.write("handshake", keyUpdate(true).whole));
+    secret = await nextSecret(secret);
+    records.writeWith(await trafficKeys(secret));
+  }
+  sent.push(records.write("data", Uint8Array.of(7)));
+  assertEquals((await reader.read()).value, Uint8Array.of(7));
+  await Promise.all(sent);
+  const answer = await records.read();
+  assertEquals(answer?.content, keyUpdate(false).whole);
+  const fresh = await nextSecret(SECRETS.clientData);
+  records.readWith(await trafficKeys(fresh));
+  const written = stream.writable.getWriter().write(Uint8Array.of(8));
+  assertEquals((await records.read())?.content, Uint8Array.of(8));
+  await written;
 });
 
 Deno.test("after an error nothing more is sent", async () => {

@@ -320,10 +320,16 @@ testWith(
   async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const names: string[] = [];
+    const [shaken, updated] = [0, 1].map(() => Promise.withResolvers<void>());
     const serving = listener.accept().then(async (tcp) => {
       const { readable, writable } = await acceptTls(tcp, {
         ...server,
-        onMessage: (sent, { name }) => void (sent || names.push(name)),
+        onMessage(sent, { name }) {
+          if (sent) return;
+          names.push(name);
+          if (name === "Finished") shaken.resolve();
+          if (name === "KeyUpdate") updated.resolve();
+        },
       });
       const reader = readable.getReader();
       const writer = writable.getWriter();
@@ -343,14 +349,26 @@ testWith(
       ...{ stdin: "piped", stdout: "piped", stderr: "null" },
     }).spawn();
     const writer = client.stdin.getWriter();
+    const printed = client.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+    let shown = "";
+    const until = async (line?: string) => {
+      while (line === undefined || !shown.includes(line)) {
+        const { done, value } = await printed.read();
+        if (done) return;
+        shown += value;
+      }
+    };
     // K alone in a line: new keys, and the other side shall send new ones, too.
-    for (const line of ["K\n", "hello\n"]) {
-      await writer.write(text(line));
-      await new Promise((done) => setTimeout(done, 300));
-    }
+    await shaken.promise;
+    await writer.write(text("K\n"));
+    await updated.promise;
+    await writer.write(text("hello\n"));
+    await until("\nhello\n");
     await writer.write(text("Q\n"));
     writer.close().catch(() => {});
-    const shown = new TextDecoder().decode((await client.output()).stdout);
+    await until();
+    await client.status;
     await serving;
     listener.close();
     await Deno.remove(folder, { recursive: true });

@@ -13,7 +13,7 @@
  * too, where one bad annotator shows, and for one annotator's first and second pass.
  *
  * Shapes: N examples, A annotators, K different labels; a vote that is missing is null.
- * Time O(N·A²) for observed and O(K²) for expected disagreement; space O(K).
+ * Time O(N·A²) for observed and O(K²) for expected disagreement; space O(N·A + K).
  * Trap: 95 % agreement on unbalanced classes is a kappa near 0.
  * Left out: standard errors, ordinal and ratio distances.
  * Source: Cohen (1960), doi:10.1177/001316446002000104; Fleiss (1971),

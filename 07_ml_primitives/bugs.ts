@@ -3329,6 +3329,13 @@ export const bugs = [
   },
   {
     file: "decoder.ts",
+    name: "passes each number of the cache as an argument",
+    find: "Float64Array.from([...past.data, ...next.data])",
+    replace: "Float64Array.of(...past.data, ...next.data)",
+    hint: "Where do a function's arguments go, and how many fit?",
+  },
+  {
+    file: "decoder.ts",
     name: "does not clear the gradients after a step",
     find: `    grad.fill(0);
 `,
@@ -3660,6 +3667,13 @@ export const bugs = [
   },
   {
     file: "dawid_skene.ts",
+    name: "begins from gold labels alone, though two classes have none",
+    find: ".size > K - 2;",
+    replace: ".size > 0;",
+    hint: "With gold for class 0 only: what tells class 1 from class 2?",
+  },
+  {
+    file: "dawid_skene.ts",
     name: "lets EM overrule gold labels",
     find: "if (gold[n] !== null && gold[n] !== k) joint[k] = -Infinity;",
     replace: "void gold;",
@@ -3709,7 +3723,7 @@ export const bugs = [
   },
   {
     file: "label_filtering.ts",
-    name: "lets the lowest class win among those that are reached",
+    name: "takes the first class that is reached, not the likeliest",
     find: "reached.reduce((best, k) => p[k] > p[best] ? k : best)",
     replace: "reached[0]",
     hint: "Which class does it confidently belong to, of two?",
@@ -3721,6 +3735,13 @@ export const bugs = [
     find: "thresholds[k] - 1e-9",
     replace: "thresholds[k]",
     hint: "Is the mean of ten times 0.7 equal to 0.7?",
+  },
+  {
+    file: "label_filtering.ts",
+    name: "lets the lowest class win where the label is as likely",
+    find: "[label, ...classes]",
+    replace: "[...classes]",
+    hint: "What does it suspect if the model says ½ to all?",
   },
   {
     file: "label_filtering.ts",
@@ -3757,6 +3778,13 @@ export const bugs = [
     find: "mistaken: 1 - hits / out.length",
     replace: "mistaken: hits / out.length",
     hint: "Is it a mistake to remove a wrong label?",
+  },
+  {
+    file: "filter_policies.ts",
+    name: "lets the lowest class win where the label is as likely",
+    find: "[labels[n], ...p.keys()]",
+    replace: "p.keys()",
+    hint: "Should class 1 lose labels because its number is not 0?",
   },
   {
     file: "filter_policies.ts",

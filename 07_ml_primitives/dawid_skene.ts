@@ -9,9 +9,8 @@
  * votes underflow. The likelihood never falls. It begins from the shares of the votes,
  * so the majority must be better than chance. Then a careless annotator counts for
  * nothing, and an adversarial one, who swaps classes, is as good as a perfect one, read
- * backwards. It adds nothing if all are equally good. If most are adversarial, it finds
- * the mirror image, which has the same likelihood; only some gold labels tell. A single
- * annotator passes through: nobody checks them.
+ * backwards. If all are equally good, it costs a little. If most are adversarial, it
+ * finds the mirror image, as likely; only gold labels tell. A single one passes through.
  *
  * Shapes: N examples, A annotators, K classes; a missing vote is null.
  * Time O(N·A·K) a step; space O(N·K + A·K²).
@@ -55,17 +54,23 @@ export interface Fit {
  * Estimates true classes and what each annotator makes of them.
  * @param votes (N, A); a row or a column without votes is allowed
  * @param K classes; one that nobody votes for is allowed
- * @throws {RangeError} if there is no vote at all, or a vote is no class
+ * @throws {RangeError} if there is no vote at all, or a vote or a gold label is no class
  */
 export function dawidSkene(
   votes: Votes,
   K: number,
   options: Options = {},
 ): Fit {
-  check(votes, K);
+  if (votes.flat().every((vote) => vote === null)) {
+    throw new RangeError("Cannot aggregate: there is no vote");
+  }
   const gold = votes.map((_, n) => options.gold?.[n] ?? null);
-  // Gold alone breaks the symmetry where it exists: the majority may be wrong.
-  const seeds = gold.some((k) => k !== null) ? gold.map((k) => [k]) : votes;
+  check(votes, K, "votes");
+  check(gold.map((k) => [k]), K, "gold labels");
+  // Gold alone, as the majority may be wrong; but two classes without any stay equal.
+  const known = gold.filter((_, n) => votes[n].some((vote) => vote !== null));
+  const alone = new Set(known).difference(new Set([null])).size > K - 2;
+  const seeds = gold.map((k, n) => alone || k !== null ? [k] : votes[n]);
   const { smoothing = 0.1, steps = 500, start } = options;
   // Nobody checks a single annotator, and smoothing would wear rare votes away.
   const added = votes[0].length > 1 ? smoothing : 0;
@@ -135,16 +140,13 @@ function shares(counts: readonly number[]): number[] {
   return counts.map((c) => total > 0 ? c / total : 1 / counts.length);
 }
 
-function check(votes: Votes, K: number): void {
-  if (votes.flat().every((vote) => vote === null)) {
-    throw new RangeError("Cannot aggregate: there is no vote");
-  }
+function check(votes: Votes, K: number, what: string): void {
   const A = votes[0].length;
   const allowed = [null, ...new Array(K).keys()];
   votes.forEach((row, n) => {
     if (row.length === A && row.every((v) => allowed.includes(v))) return;
     throw new RangeError(
-      `Cannot aggregate example ${n}: [${row}] is not ${A} votes below ${K}`,
+      `Cannot aggregate example ${n}: [${row}] is not ${A} ${what} below ${K}`,
     );
   });
 }
@@ -176,9 +178,7 @@ if (import.meta.main) {
   };
   const seeds = Array.from({ length: 50 }, (_, i) => i + 1);
   const digit = (x: number) => x.toFixed(1);
-  console.log(
-    "% right, means of 50 seeds, ± a paired t, 95 %; stuck: equal start",
-  );
+  console.log("% right, mean of 50 seeds, ± paired t, 95 %; stuck: flat start");
   for (
     const [name, rights, golds] of [
       ["3 fair, careless, adversary", [.6, .6, .6, .11, .05], 0],

@@ -230,6 +230,23 @@ Deno.test("with most annotators adversarial it is wrong everywhere, and ten gold
   gold.forEach((k, n) => k === null || assertEquals(posterior[n][k], 1));
 });
 
+Deno.test("gold labels of one class of three do not leave the others equal for ever", () => {
+  const { truth, votes } = draw(200, 3, 4, [fair, fair, fair, fair]);
+  const without = accuracy(dawidSkene(votes, 3).posterior, truth);
+  for (const most of [1, 20]) {
+    let left = most;
+    const gold = truth.map((k) => k === 0 && left-- > 0 ? k : null);
+    const { posterior } = dawidSkene(votes, 3, { gold });
+    // With two classes alike a third of all examples would be a lot.
+    assert(accuracy(posterior, truth) >= without - 0.02, `${most}`);
+  }
+  // Nor does a gold label of an example that nobody voted on tell two classes apart.
+  const { posterior } = dawidSkene([[null, null], [0, 0], [1, 1]], 2, {
+    gold: [0, null, null],
+  });
+  assertEquals(posterior.map(argmax), [0, 0, 1]);
+});
+
 Deno.test("one annotator passes through, and so do unanimous votes", () => {
   const one = [[2], [0], [1], [1], [0]];
   assertEquals(dawidSkene(one, 3).posterior.map(argmax), one.flat());
@@ -310,6 +327,10 @@ Deno.test("votes that say nothing or are no class are an error", () => {
     [
       () => dawidSkene([[-1]], 2),
       "Cannot aggregate example 0: [-1] is not 1 votes below 2",
+    ],
+    [
+      () => dawidSkene([[0], [1]], 2, { gold: [null, 2] }),
+      "Cannot aggregate example 1: [2] is not 1 gold labels below 2",
     ],
   ];
   for (const [call, line] of cases) assertThrows(call, RangeError, line);

@@ -113,7 +113,7 @@ export function hidden(model: Model, tokens: Tokens, run: Run = {}): Tensor {
 
 function joined(past: Tensor | undefined, next: Tensor): Tensor {
   if (!past) return next;
-  const data = Float64Array.of(...past.data, ...next.data);
+  const data = Float64Array.from([...past.data, ...next.data]);
   return new Tensor(past.rows + next.rows, past.columns, data);
 }
 

@@ -200,6 +200,13 @@ Deno.test("with a cache the logits are those without, however the text is cut", 
   );
 });
 
+Deno.test("a cache may be larger than the stack", () => {
+  const sizes = { V: 3, C: 64, L: 1, F: 2, capacity: 5001 };
+  const cache = [{ keys: new Tensor(5000, 64), values: new Tensor(5000, 64) }];
+  logits(makeModel(sizes, generator(9)), [2], { cache });
+  assertEquals([cache[0].keys.rows, cache[0].values.rows], [5001, 5001]);
+});
+
 Deno.test("generation with a cache chooses the tokens of that without", () => {
   for (let seed = 1; seed <= 20; seed++) {
     const model = makeModel({ ...SIZES, capacity: 12 }, generator(seed));

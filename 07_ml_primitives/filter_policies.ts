@@ -108,15 +108,16 @@ export function suspectsOf(
   });
   probs.forEach((p, n) => {
     let best = -1;
-    thresholds.forEach((t, k) => {
-      if (p[k] >= t - 1e-9 && !(p[k] <= p[best])) best = k;
-    });
+    // The label first, to win ties.
+    for (const k of [labels[n], ...p.keys()]) {
+      if (p[k] >= thresholds[k] - 1e-9 && !(p[k] <= p[best])) best = k;
+    }
     if (best >= 0 && best !== labels[n]) found.set(n, best);
   });
   return found;
 }
 
-/** Shares (K,) of labels near a point: weight times exp(−distance² / 2h²). */
+/** Shares (K,) of labels near a point by weight · exp(−distance² / 2h²), NaN of no weight. */
 export function neighbours(
   x: Matrix,
   { labels, weights }: Training,
@@ -158,8 +159,7 @@ if (import.meta.main) {
       return neighbours(x, { labels, weights }, 2, point, 0.3);
     });
     const found = suspectsOf(probs, labels);
-    const lots = labels.map((_, n) => [random(), n]);
-    lots.sort(([a], [b]) => a - b);
+    const lots = labels.map((_, n) => [random(), n]).sort(([a], [b]) => a - b);
     const some = new Map(lots.slice(0, found.size).map(([, n]) => [n, 0]));
     const trainings = [
       ...POLICIES.map((policy) => applyPolicy(policy, labels, probs, found)),
@@ -176,23 +176,23 @@ if (import.meta.main) {
     const few = right.map((row) => row.filter((_, n) => test[n].small));
     return { report, right: [right.map(mean), few.map(mean)] };
   };
-  console.log("means of 20 seeds, ± a paired t interval of 95 %");
-  const seeds = Array.from({ length: 20 }, (_, i) => i + 1);
+  const show = (d: number[]) => {
+    const half = 2.093 * Math.sqrt(mean(d.map((x) => (x - mean(d)) ** 2)) / 19);
+    return `${mean(d).toFixed(1)} ± ${half.toFixed(1)}`;
+  };
+  console.log("means of 20 seeds, ± a t interval of 95 %, paired for margins");
   for (const noise of [0, 0.2]) {
-    const runs = seeds.map((seed) => run(seed, noise));
+    const runs = Array.from({ length: 20 }, (_, i) => run(i + 1, noise));
     console.log(`${100 * noise} % wrong labels; % right, then margins to it`);
     ["all", "small group"].forEach((who, g) => {
-      const parts = [...POLICIES, "remove at random"].map((name, i) => {
-        const d = runs.map((r) => r.right[g][i] - (i ? r.right[g][0] : 0));
-        const squares = d.map((x) => (x - mean(d)) ** 2);
-        const half = 2.093 * Math.sqrt(mean(squares) / 19);
-        return `${name} ${mean(d).toFixed(1)} ± ${half.toFixed(1)}`;
-      });
+      const parts = [...POLICIES, "remove at random"].map((name, i) =>
+        `${name} ${show(runs.map((r) => r.right[g][i] - (i && r.right[g][0])))}`
+      );
       console.log(`  ${who}: ${parts.join(", ")}`);
     });
     for (const group of ["large", "small"]) {
       const [out, mistaken] = (["removed", "mistaken"] as const).map((key) =>
-        (100 * mean(runs.map((r) => r.report.get(group)![key]))).toFixed(0)
+        show(runs.map((r) => 100 * r.report.get(group)![key]))
       );
       console.log(`  ${group}: ${out} % removed, ${mistaken} % of these right`);
     }

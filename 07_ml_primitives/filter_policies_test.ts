@@ -57,6 +57,11 @@ Deno.test("suspectsOf() has none in no rows, and none of a class without rows", 
   );
 });
 
+Deno.test("suspectsOf() does not doubt a label as likely as another class", () => {
+  const probs = Array.from({ length: 4 }, () => [0.5, 0.5]);
+  assertEquals(suspectsOf(probs, [0, 1, 1, 1]), new Map());
+});
+
 Deno.test("neighbours() golden: weights multiply the kernel, and 0 is no row", () => {
   // python3 -c "
   // import numpy as np; from scipy.special import softmax

@@ -51,13 +51,17 @@ export function majorityVote(
  * @param smoothing votes added to each class: as if each annotator could be wrong. A row
  * without votes needs some, and gets 1/K
  * @returns (N, K) rows that sum to 1
- * @throws {RangeError} if a row has no vote and smoothing is 0, or a vote is no class
+ * @throws {RangeError} if a row has no vote and smoothing is 0 or none, or a vote is no
+ * class
  */
 export function softTargets(
   votes: Votes,
   K: number,
   smoothing = 0,
 ): number[][] {
+  if (!(smoothing >= 0)) {
+    throw new RangeError(`Cannot add ${smoothing} votes to each class`);
+  }
   return votes.map((row, n) => {
     const counts = new Array<number>(K).fill(smoothing);
     for (const vote of row) {
@@ -179,7 +183,7 @@ if (import.meta.main) {
     const soft = softTargets(votes, 2);
     const hard = majorityVote(votes, 2).map((k) => [k === 0 ? 1 : 0, k ?? 0]);
     const truth = test.map((row) => row.truth);
-    console.log(name);
+    console.log("one draw:", name);
     for (const [kind, targets] of Object.entries({ majority: hard, soft })) {
       const w = fit(train.map((row) => row.x), targets);
       const probs = predict(w, test.map((row) => row.x));

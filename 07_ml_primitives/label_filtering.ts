@@ -8,8 +8,7 @@
  * labelled i that reaches the threshold of j ≠ i is a suspect; rank by the margin. It may
  * be hard and right: near a boundary precision is poor. People can tell: on a hard row
  * new votes differ, on a wrong one they agree, against the label. Count suspects by
- * annotator: a high rate is a signal about all labels of that one. What then to do with
- * them: filter_policies.ts.
+ * annotator: a high rate is a signal about all of that one. Then: filter_policies.ts.
  *
  * Shapes: N rows, D features, K classes, F folds.
  * Time O(N²·(D + K)) for this classifier, O(N·K) for the suspects; space O(N·K).
@@ -61,11 +60,12 @@ export function findSuspects(
   const confident = classes.map(() => classes.map(() => 0));
   const suspects: Suspect[] = [];
   probs.forEach((p, row) => {
-    // A mean of equal numbers may round above them.
-    const reached = classes.filter((k) => p[k] >= thresholds[k] - 1e-9);
+    const label = labels[row];
+    // The label first, to win ties. A mean of equal numbers may round above them.
+    const reached = [label, ...classes]
+      .filter((k) => p[k] >= thresholds[k] - 1e-9);
     if (reached.length === 0) return;
     const suggested = reached.reduce((best, k) => p[k] > p[best] ? k : best);
-    const label = labels[row];
     confident[label][suggested]++;
     if (suggested === label) return;
     suspects.push({ row, suggested, margin: p[suggested] - p[label] });
@@ -177,8 +177,12 @@ if (import.meta.main) {
     ].map((set) => precisionRecall(set, rows.map((r) => r.wrong)));
     return { found, rates: rateBy(rows.map((_, n) => n % 4), flagged) };
   });
+  const show = (d: number[]) => {
+    const half = 2.093 * Math.sqrt(mean(d.map((x) => (x - mean(d)) ** 2)) / 19);
+    return `${mean(d).toFixed(2)} ± ${half.toFixed(2)}`;
+  };
   console.log(
-    "400 rows, means of 20 seeds; precision and recall of suspects by",
+    "means of 20 seeds, ± t, 95 %: precision and recall of suspects by",
   );
   [
     "held-out probabilities",
@@ -188,12 +192,9 @@ if (import.meta.main) {
     "held-out, and none of 3 votes agrees",
   ].forEach((name, i) => {
     const [precision, recall] = (["precision", "recall"] as const)
-      .map((key) => mean(seeds.map((s) => s.found[i][key])).toFixed(2));
+      .map((key) => show(seeds.map((s) => s.found[i][key])));
     console.log(`  ${name.padEnd(36)} ${precision} ${recall}`);
   });
-  const rates = [0, 1, 2, 3].map((a) =>
-    mean(seeds.map((s) => s.rates.get(a)!))
-  );
-  const flags = rates.map((rate) => rate.toFixed(2)).join(", ");
-  console.log("four annotators, wrong 0.05, 0.05, 0.05, 0.40; flagged", flags);
+  const rates = [0, 1, 2, 3].map((a) => seeds.map((s) => s.rates.get(a)!));
+  console.log("wrong 0.05, 0.05, 0.05, 0.40: flagged", ...rates.map(show));
 }

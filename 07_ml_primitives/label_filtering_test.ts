@@ -117,6 +117,20 @@ Deno.test("the names of classes mean nothing", () => {
   });
 });
 
+Deno.test("a label as likely as another class is not doubted, whatever its number", () => {
+  const probs = Array.from({ length: 4 }, () => [0.5, 0.5]);
+  const { confident, suspects } = findSuspects(probs, [0, 1, 1, 1]);
+  assertEquals([confident, suspects], [[[1, 0], [0, 3]], []]);
+});
+
+Deno.test("of two thresholds that are reached the likelier class counts, not the label", () => {
+  // The thresholds are 0.5 and 0.425.
+  const probs = [[0.5, 0.5], [0.55, 0.45], [0.6, 0.4]];
+  const { confident, suspects } = findSuspects(probs, [0, 1, 1]);
+  assertEquals(confident, [[1, 0], [2, 0]]);
+  assertEquals(suspects.map((s) => s.row), [2, 1]);
+});
+
 Deno.test("a class without rows has no threshold that anything reaches", () => {
   const { thresholds, suspects, confident } = findSuspects(
     [[0.2, 0.1, 0.7], [0.3, 0.6, 0.1], [0.1, 0.1, 0.8]],

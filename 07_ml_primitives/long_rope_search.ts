@@ -42,7 +42,7 @@ export interface SearchOptions {
  * @param loss lower is better
  * @param random returns uniform numbers of [0, 1)
  * @returns with its loss, and how often `loss` was called
- * @throws {RangeError} if there is no first one, or one of them breaks the constraints
+ * @throws {RangeError} if there is no first one, one breaks the constraints, or none is kept
  */
 export function search(
   first: readonly Candidate[],
@@ -52,7 +52,8 @@ export function search(
 ): Candidate & { readonly loss: number; readonly calls: number } {
   const { most, unscaled = [0], rounds = 40, keep = 16, born = 32 } = options;
   if (first.length === 0) throw new RangeError("Cannot search from 0 lists");
-  first.forEach(({ factors }) => check(factors, most));
+  if (!(keep >= 1)) throw new RangeError(`Cannot keep ${keep} lists`);
+  first.forEach(({ factors }) => check(factors, most, first[0].factors.length));
   let calls = 0;
   const rate = (candidate: Candidate) => {
     calls++;
@@ -124,8 +125,7 @@ export function formulas(D: number, s: number, trained: number, base = 10000) {
 export function toyLoss(D: number, s: number, trained: number, base = 10000) {
   const theta = Array.from({ length: D / 2 }, (_, i) => base ** (-2 * i / D));
   const waves = (angles: readonly number[]): number[] =>
-    // (D,)
-    angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]);
+    angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]); // (D,)
   const want = Array.from({ length: trained }, (_, d) => -Math.log(1 + d)); // (L,)
   const rows = want.map((_, d) => [...waves(theta.map((t) => d * t)), want[d]]);
   // The normal equations, and 1 on the diagonal: (D, D + 1).
@@ -162,8 +162,11 @@ export function toyLoss(D: number, s: number, trained: number, base = 10000) {
   };
 }
 
-/** Factors lie between 1 and `most`, and none is below the one before it. */
-function check(factors: readonly number[], most: number): void {
+/** P factors lie between 1 and `most`, and none is below the one before it. */
+function check(factors: readonly number[], most: number, P: number): void {
+  if (factors.length !== P) {
+    throw new RangeError(`Cannot cross ${P} and ${factors.length} factors`);
+  }
   factors.forEach((factor, i) => {
     const least = factors[i - 1] ?? 1;
     if (factor >= least && factor <= most) return;

@@ -212,6 +212,16 @@ const ERRORS: [name: string, call: () => unknown, message: string][] = [
     () => run([0.5], { most: 4 }),
     "pair 0 by 0.5: needs 1 to 4",
   ],
+  [
+    "keeping nothing",
+    () => run([1, 2], { most: 4, keep: 0 }),
+    "Cannot keep 0 lists",
+  ],
+  [
+    "lists of two sizes",
+    () => search([plain([1]), plain([1, 2])], () => 0, lcg(1), { most: 4 }),
+    "Cannot cross 1 and 2 factors",
+  ],
   ["a NaN start", () => run([NaN], { most: 4 }), "pair 0 by NaN: needs 1 to 4"],
   [
     "odd numbers",

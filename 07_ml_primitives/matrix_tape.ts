@@ -95,7 +95,7 @@ export function hide(
   return plus(x, new Tensor(x.rows, C, x.data.map(add)), tape);
 }
 
-/** max(x, 0); at 0 the slope is taken as 0. */
+/** max(x, 0) of finite x; at 0 the slope is taken as 0. */
 export const relu = (x: Tensor, tape: Tape): Tensor =>
   scale(x, (i) => +(x.data[i] > 0), tape);
 

@@ -10,8 +10,8 @@
  * cosine of those from the full vectors, and return the best k.
  *
  * Shapes: N vectors of D dimensions; k results of C = oversampling · k candidates.
- * Time O(N·D) integer steps, or N·D/32 for bits, and O(C·D) to rescore; space N·D
- * bytes or N·D/8, and 4·N·D on disk.
+ * Time O(N·D) integer steps, or N·D/32 for bits, O(N·log N) to sort, O(C·D) to rescore;
+ * space N·D bytes or N·D/8, and 4·N·D on disk.
  * Trap: rescoring only the k that the codes chose: a better order, the same recall.
  * Left out: product quantisation, rotations before the signs, a graph over the codes;
  * vectors that come and go are in segments.ts.

@@ -12,8 +12,8 @@
  * merges. Compaction rewrites sealed segments without the dead.
  *
  * Shapes: N vectors of D dimensions in S segments; k results, C = oversampling · k.
- * Time O(N·D) integer steps and O(S·C·D) to rescore; space N·D bytes of codes, 4·N·D
- * of full vectors.
+ * Time O(N·D) integer steps, O(N·log N) to sort, O(S·C·D) to rescore; space N·D bytes
+ * of codes, 4·N·D of full vectors.
  * Trap: taking the best k first and dropping the deleted ones after.
  * Left out: the log for crashes, filters, a graph a segment, searching while compacting.
  * Source: Qdrant's documentation, "Storage" and "Optimizer".
