@@ -1049,7 +1049,7 @@ export const bugs = [
   {
     file: "long_rope.ts",
     name: "takes factors that fall from a fast pair to a slow one",
-    find: "const least = i === 0 ? 1 : factors[i - 1];",
+    find: "const least = i === 0 ? Number.MIN_VALUE : factors[i - 1];",
     replace: "const least = 1;",
     hint: "Which constraint did the search have?",
   },

@@ -68,7 +68,8 @@ export function longRopeScale(rope: LongRope): number {
 
 /**
  * The angle of each pair at position n: n·θ_i / factor_i, or n·θ_i if n < `unscaled`.
- * @param factors (D/2,), each 1 or more and none below the one before it
+ * @param factors (D/2,), each above 0 and none below the one before it; trained lists
+ * begin near 1, some a little below
  * @param unscaled n̂ of the paper; 0 in released models
  * @returns (D/2,) radians
  * @throws {RangeError} if the factors or the position are not as they must be
@@ -85,10 +86,11 @@ export function longRopeAngles(
     throw new RangeError(`Cannot turn by base ${base}: needs more than 1`);
   }
   return factors.map((factor, i) => {
-    const least = i === 0 ? 1 : factors[i - 1];
+    const least = i === 0 ? Number.MIN_VALUE : factors[i - 1];
     if (!(factor >= least && factor < Infinity)) {
+      const needed = i === 0 ? "more than 0" : `${least} or more`;
       throw new RangeError(
-        `Cannot divide pair ${i} by ${factor}: needs ${least} or more`,
+        `Cannot divide pair ${i} by ${factor}: needs ${needed}`,
       );
     }
     const theta = base ** (-i / factors.length);

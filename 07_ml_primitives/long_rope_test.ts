@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import {
   factorsFor,
@@ -165,6 +170,12 @@ Deno.test("a key of the short list under a query of the long one has another sco
   assert(fresh > 6.9, `${fresh}`);
   assert(score(4096, long, 4095, short) < fresh - 1);
 });
+// The first factors of MiniCPM4's list for long texts, from its model card.
+Deno.test("a list may begin a little below 1", () => {
+  const factors = [0.9977997200264581, 1.014658295992452];
+  const [first] = longRopeAngles(7, factors);
+  assertAlmostEquals(first, 7 / 0.9977997200264581, 1e-12);
+});
 Deno.test("position 0 is not turned by any list", () =>
   assertEquals(longRopeAngles(0, FACTORS), [0, 0, 0, 0, 0]));
 Deno.test("no factors: no angles, and a head of no numbers is not turned", () => {
@@ -176,9 +187,9 @@ Deno.test("NaN in a vector stays in its pair", () =>
 
 const ERRORS: [name: string, call: () => unknown, message: string][] = [
   [
-    "a factor below 1",
-    () => longRopeAngles(1, [0.5, 2]),
-    "Cannot divide pair 0 by 0.5: needs 1 or more",
+    "a factor of 0",
+    () => longRopeAngles(1, [0, 2]),
+    "Cannot divide pair 0 by 0: needs more than 0",
   ],
   [
     "falling factors",
