@@ -5,7 +5,8 @@
  * A. It is an address if it has a scheme, or if it has no spaces and looks like a host: a dot
  * in the middle, a port, localhost, or an IP address. Anything else goes to the search
  * engine, with all that was typed. Where no scheme was typed browsers try https first, and
- * have done so since 2021.
+ * have done so since 2021; but http for localhost and IP addresses, which seldom have a
+ * certificate.
  *
  * Trap: to ask DNS for whatever was typed: then each search goes to whoever runs it.
  * Left out: names of one label within a company, the history, and guesses while typing.
@@ -13,6 +14,8 @@
  * Run: `deno run address_bar.ts`, or `… address_bar.ts WORDS`
  * @module
  */
+
+import { addressFamily } from "./address.ts";
 
 /** What stands in the address bar. */
 export type Input =
@@ -31,10 +34,17 @@ export function readInput(text: string): Input {
   const [host] = input.split(/[/?#]/);
   const looks = /^(localhost|[^\s@:]+\.[^\s@:.]+|\[[\da-f:.]+\])\.?(:\d+)?$/i
     .test(host);
-  return looks && !/\s/.test(input) && URL.canParse(`https://${input}`)
-    ? { kind: "url", url: new URL(`https://${input}`) }
-    : { kind: "search", words: input };
+  const url = looks && !/\s/.test(input) && URL.parse(`https://${input}`);
+  if (!url) return { kind: "search", words: input };
+  // Not by url.protocol: a port 443 would be lost.
+  return isLocalOrIp(url.hostname)
+    ? { kind: "url", url: new URL(`http://${input}`) }
+    : { kind: "url", url };
 }
+
+const isLocalOrIp = (host: string) =>
+  /^localhost\.?$/.test(host) ||
+  addressFamily(host.replace(/^\[|\]$/g, "")) > 0;
 
 if (import.meta.main) {
   const examples = [

@@ -10,13 +10,15 @@
  * site.
  *
  * Trap: a cookie, a page or a connection of one site that is used for another.
- * Left out: what is kept on disk; several windows; sharing of a connection by names.
+ * Left out: what is kept on disk; the hosts file, but for localhost; several windows;
+ * sharing of a connection by names.
  * Source: RFC 6797, RFC 6265bis, RFC 9111; connections: RFC 9112 section 9.3, RFC 9113
  * section 9.1.
  * Run: `deno run browser.ts`
  * @module
  */
 import { CookieJar } from "./cookies.ts";
+import { DnsError } from "./dns_client.ts";
 import { Resolver, type ResolverOptions, type Step } from "./dns_resolver.ts";
 import { HstsStore } from "./hsts.ts";
 import { type Advice, HttpCache } from "./http_cache.ts";
@@ -26,6 +28,7 @@ import {
   type CacheEvent,
   fromResolver,
   machine,
+  parseHosts,
 } from "./name_caches.ts";
 import type { Page, PageConnection } from "./page.ts";
 import { GOODBYE, settledWithin } from "./tls_session.ts";
@@ -45,6 +48,24 @@ export interface NameLog {
   readonly steps: Step[];
 }
 
+/** What went on, in lines for people. */
+export function formatLog({ caches, steps }: NameLog): string[] {
+  // Both types are asked for at the same time; they are told one after the other.
+  const byType = Object.values(Object.groupBy(steps, ({ type }) => type));
+  return [
+    ...caches.map(({ cache, type, outcome, left }) => {
+      const seconds = outcome === "hit" ? `, ${Math.floor(left)} s left` : "";
+      return `cache of the ${cache}: ${type}? ${outcome}${seconds}`;
+    }),
+    ...(byType.flat() as Step[]).map((step) => {
+      const { server, zone, name, type, outcome, ms } = step;
+      const where = zone === "." ? "the root" : zone;
+      const time = `${ms.toFixed(1)} ms`;
+      return `${server}, for ${where}: ${name} ${type}? ${outcome}, ${time}`;
+    }),
+  ];
+}
+
 /** What a browser keeps from one visit to the next. */
 export class Browser {
   readonly hsts: HstsStore;
@@ -52,7 +73,6 @@ export class Browser {
   readonly #cache = new HttpCache();
   readonly #open = new Map<string, Kept>();
   readonly #names: Ask;
-  readonly #now: () => number;
   readonly #log: NameLog = { caches: [], steps: [] };
 
   /**
@@ -61,9 +81,9 @@ export class Browser {
    */
   constructor(
     internet: Pick<ResolverOptions, "ask" | "hints" | "families">,
-    now: () => number = () => performance.timeOrigin + performance.now(),
+    readonly now: () => number = () =>
+      performance.timeOrigin + performance.now(),
   ) {
-    this.#now = now;
     this.hsts = new HstsStore(now);
     this.cookies = new CookieJar(now);
     const seconds = () => now() / 1000;
@@ -74,26 +94,36 @@ export class Browser {
     this.#names = machine({
       ...{ below: fromResolver(resolver), now: seconds },
       onEvent: (event) => this.#log.caches.push(event),
-    });
+    }, parseHosts("::1 localhost\n127.0.0.1 localhost"));
   }
 
   /**
-   * The addresses of a name, of some families asked for at the same time.
-   * @throws {DnsError} if there is no way to them
+   * The addresses of a name, of some families asked for at the same time: those of one
+   * family, if there is no way to the other's.
+   * @returns also why there was no way, if so
+   * @throws what is no failure of the network
    */
   async lookUp(name: string, families: readonly (4 | 6)[]) {
-    const answers = await Promise.all(
+    const settled = await Promise.allSettled(
       families.map((family) => this.#names(name, family === 4 ? "A" : "AAAA")),
     );
+    const answers = settled.flatMap((one) =>
+      one.status === "fulfilled" ? [one.value] : []
+    );
+    const failure: unknown = settled.find((one) => one.status === "rejected")
+      ?.reason;
     const addresses = answers.flatMap(({ addresses }) => addresses);
     const missing = answers.some(({ status }) => status === "no-such-name");
-    return { addresses, missing };
-  }
-
-  /** What went on while names were looked up, since this was asked for last. */
-  takeLog(): NameLog {
-    const { caches, steps } = this.#log;
-    return { caches: caches.splice(0), steps: steps.splice(0) };
+    const log = {
+      caches: this.#log.caches.splice(0),
+      steps: this.#log.steps.splice(0),
+    };
+    // What no network does is a mistake of the program, whatever the other family says.
+    const known = [DnsError, DOMException];
+    if (failure && !known.some((kind) => failure instanceof kind)) {
+      throw failure;
+    }
+    return { addresses, missing, failure, log };
   }
 
   /** The open connection to where a URL is, if there is one. */
@@ -122,7 +152,7 @@ export class Browser {
   prepare(url: URL): { readonly advice: Advice; readonly fields: Field[] } {
     const cookie = this.cookies.header(url);
     const fields: Field[] = cookie ? [["Cookie", cookie]] : [];
-    const advice = this.#cache.lookUp({ url, fields }, this.#now());
+    const advice = this.#cache.lookUp({ url, fields }, this.now());
     return { advice, fields: [...fields, ...advice.conditional ?? []] };
   }
 
@@ -142,11 +172,13 @@ export class Browser {
     }
     if (page.fields.some(([name]) => name === "strict-transport-security")) {
       const why = this.hsts.note(url, page.fields);
-      did.push(
-        why ? `HSTS ignored: ${why}` : `HSTS: ${url.hostname} by https only`,
-      );
+      // An age of 0 takes it back.
+      const by = this.hsts.isKnown(url.hostname)
+        ? "by https only"
+        : "also by http";
+      did.push(why ? `HSTS ignored: ${why}` : `HSTS: ${url.hostname} ${by}`);
     }
-    const now = this.#now();
+    const now = this.now();
     const sent = fields.filter(([name]) => !/^if-/i.test(name));
     const request = { url, fields: sent };
     if (page.status === 304) {

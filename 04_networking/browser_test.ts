@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Browser, type Kept } from "./browser.ts";
+import { DnsError } from "./dns_client.ts";
 import { message } from "./dns_message.ts";
 import type { Field } from "./http_message.ts";
 import type { Page } from "./page.ts";
@@ -56,13 +57,14 @@ Deno.test("both families are asked for, and a second time within a minute nobody
   const first = await browser.lookUp("a.example", [6, 4]);
   assertEquals(first.addresses, ["2001:db8::80", "192.0.2.80"]);
   assertEquals(asked.sort(), ["a.example A", "a.example AAAA"]);
-  assertEquals(browser.takeLog().steps.length, 2);
+  assertEquals(first.log.steps.length, 2);
   clock.now += 59_000;
   const second = await browser.lookUp("a.example", [6, 4]);
   assertEquals(second.addresses, first.addresses);
-  const log = browser.takeLog();
-  const caches = log.caches.map(({ cache, outcome }) => `${cache} ${outcome}`);
-  assertEquals([caches, log.steps], [
+  const caches = second.log.caches.map(({ cache, outcome }) =>
+    `${cache} ${outcome}`
+  );
+  assertEquals([caches, second.log.steps], [
     ["browser hit", "browser hit"],
     [],
   ]);
@@ -173,4 +175,64 @@ Deno.test("a peer that never hears the goodbye does not hold it up", async () =>
   await browser.keep(SITE, { ...one, pages });
   await browser.close();
   assertEquals(kept.count, 1);
+});
+
+Deno.test("if there is no way to one family's addresses, the other's do, and nothing is left for the next name", async () => {
+  const browser = new Browser({
+    hints: { "a.root-servers.net": ["192.0.2.1"] },
+    families: [4, 6],
+    ask(_, name, type) {
+      if (type === "AAAA") {
+        return Promise.reject(new DnsError("timeout", "silent"));
+      }
+      const answers = [{
+        name,
+        ttl: 300,
+        type: "A",
+        address: "192.0.2.80",
+      }] as const;
+      return Promise.resolve(
+        message({ response: true, authoritative: true, answers }),
+      );
+    },
+  });
+  const { addresses, failure } = await browser.lookUp("a.example", [6, 4]);
+  assertEquals(addresses, ["192.0.2.80"]);
+  assert(failure instanceof DnsError);
+  const none = await browser.lookUp("b.example", [6]);
+  assertEquals([none.addresses, none.missing], [[], false]);
+  assert(none.failure instanceof DnsError);
+  assert(none.log.steps.length > 0);
+  const next = await browser.lookUp("c.example", [4]);
+  assertEquals(next.log.steps.map(({ name }) => name), ["c.example"]);
+});
+
+Deno.test("localhost is this machine, and nobody is asked", async () => {
+  const { browser, asked } = browserAt();
+  const { addresses } = await browser.lookUp("localhost", [6, 4]);
+  assertEquals([addresses, asked], [["::1", "127.0.0.1"], []]);
+});
+
+Deno.test("HSTS with an age of 0 takes it back, and that is what is told", () => {
+  const { browser, clock } = browserAt();
+  const told = (age: number) => {
+    const fields: Field[] = [["strict-transport-security", `max-age=${age}`]];
+    return browser.take(SITE, [], page(fields), clock.now).did[0];
+  };
+  assertEquals([told(9), told(0)], [
+    ...["HSTS: a.example by https only", "HSTS: a.example also by http"],
+  ]);
+});
+
+Deno.test("a mistake of the program is not hidden by the other family's address", async () => {
+  const browser = new Browser({
+    ask: (_, name, type) =>
+      type === "AAAA"
+        ? Promise.reject(new TypeError("a mistake"))
+        : Promise.resolve(message({
+          ...{ response: true, authoritative: true },
+          answers: [{ name, ttl: 300, type: "A", address: "192.0.2.80" }],
+        })),
+  });
+  await assertRejects(() => browser.lookUp("a.example", [6, 4]), TypeError);
 });

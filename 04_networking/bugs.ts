@@ -22,10 +22,10 @@ export const bugs = [
     hint: "What did the user ask for, and what must the certificate say?",
   },
   {
-    file: "story.ts",
+    file: "page.ts",
     name: "takes a location as a whole URL",
-    find: "url = new URL(location, url);",
-    replace: "url = new URL(location);",
+    find: "const next = parseUrl(location, url);",
+    replace: "const next = parseUrl(location);",
     hint: "What does Location: /again mean?",
   },
   {
@@ -59,15 +59,58 @@ export const bugs = [
   {
     file: "story.ts",
     name: "opens a connection for each page",
-    find: "const kept = open ?? await this.#connect(asked, signal, stages);",
-    replace: "const kept = await this.#connect(asked, signal, stages);",
+    find: "let kept = open ?? await connect();",
+    replace: "let kept = await connect();",
     hint: "How many round trips does the second page need?",
+  },
+  {
+    file: "story.ts",
+    name: "takes a kept connection that the server has closed for an error",
+    find: "if (!open || signal.aborted) throw error;",
+    replace: "if (open || signal.aborted) throw error;",
+    hint: "How long does a server keep a connection on which nothing comes?",
+  },
+  {
+    file: "story.ts",
+    name: "asks again over new connections for ever",
+    find: `        kept = await connect();
+        return await get();`,
+    replace: `        for (let n = 0; n < 50; n++) {
+          kept = await connect();
+          const answer = await get().catch(() => undefined);
+          if (answer) return answer;
+        }
+        throw error;`,
+    hint: "What if the server hangs up on every one?",
+  },
+  {
+    file: "story.ts",
+    name: "waits for silent DNS servers longer than for a page",
+    find: "this.#signal = AbortSignal.timeout(this.patience * PART_OF_NAMES);",
+    replace: "this.#signal = undefined;",
+    hint: "Where does the time for a page begin?",
+  },
+  {
+    file: "story.ts",
+    name: "leaves no time to connect after names that took long",
+    find: "const PART_OF_NAMES = 0.7;",
+    replace: "const PART_OF_NAMES = 1.01;",
+    hint:
+      "One family's servers are silent. What is the other's address good for?",
+  },
+  {
+    file: "address_bar.ts",
+    name: "asks the server on this machine for a certificate",
+    find: "return isLocalOrIp(url.hostname)",
+    replace: `return url.hostname === ""`,
+    hint:
+      "What speaks the server that you have just started at localhost:8000?",
   },
   {
     file: "address_bar.ts",
     name: "takes every word for an address",
-    find: "return looks && !/\\s/.test(input)",
-    replace: `return input !== ""`,
+    find: "const url = looks && !/\\s/.test(input)",
+    replace: `const url = input !== ""`,
     hint: "How does a browser know that it should search?",
   },
   {
@@ -127,6 +170,20 @@ export const bugs = [
   },
   {
     file: "browser.ts",
+    name: "gives up if one family's servers are silent",
+    find: "if (failure && !known.some((kind) => failure instanceof kind)) {",
+    replace: "if (failure) {",
+    hint: "Some servers never answer for AAAA. Is the site down?",
+  },
+  {
+    file: "browser.ts",
+    name: "asks the internet for localhost",
+    find: String.raw`}, parseHosts("::1 localhost\n127.0.0.1 localhost"));`,
+    replace: "});",
+    hint: "Whose address is that of localhost?",
+  },
+  {
+    file: "browser.ts",
     name: "looks up one family only",
     find: "families.map((family) =>",
     replace: "families.slice(0, 1).map((family) =>",
@@ -157,6 +214,20 @@ export const bugs = [
   },
   {
     file: "page.ts",
+    name: "loses the fragment on the way",
+    find: `if (!location.includes("#")) next.hash = url.hash;`,
+    replace: "",
+    hint: "The user asked for a place in the page. Where is it now?",
+  },
+  {
+    file: "page.ts",
+    name: "follows whatever begins with a 3",
+    find: "const leads = [301, 302, 303, 307, 308].includes(status);",
+    replace: "const leads = status >= 300 && status < 400;",
+    hint: "Is 304 a redirect?",
+  },
+  {
+    file: "page.ts",
     name: "cuts a character in two at the end of what it shows",
     find: "body.subarray(0, 4096))].slice(0, 200)",
     replace: "body.subarray(0, 201))]",
@@ -176,6 +247,14 @@ export const bugs = [
     find: "[name.toLowerCase(), value] as const",
     replace: "[name, value] as const",
     hint: "What does HTTP/2 say of capitals in names?",
+  },
+  {
+    file: "waterfall.ts",
+    name: "has the same colour for two layers",
+    find: `  "#9d755d",
+`,
+    replace: "",
+    hint: "How many layers are there, and how many colours?",
   },
   {
     file: "waterfall.ts",

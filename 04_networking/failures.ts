@@ -73,6 +73,11 @@ function adviceFor(
     return "Do not go on: the other side may not be who it says it is";
   }
   if (stage === "page" && cut) return "The connection broke: try again";
+  if (error instanceof HttpError && error.code === "url") {
+    return stage === "page"
+      ? "Nobody can go where the site sends: tell its owner"
+      : "Correct the address";
+  }
   if (error instanceof HttpError || error instanceof Http2Error) {
     return "The server does not answer as it should: try again later";
   }

@@ -180,9 +180,9 @@ export async function startLab(fault?: Fault): Promise<Lab> {
     caCerts: [authority.certificate],
     ...{ ports, served },
     families: [6, 4],
-    ask(address, name, type, asking) {
+    ask(address, name, type, observe, signal) {
       const server = dns.get(address) ?? { address: "127.0.0.1", port: 9 };
-      return ask(server, name, type, { timeout: 150, ...asking });
+      return ask(server, name, type, { timeout: 150, observe, signal });
     },
     async connect(address, port, signal) {
       if (fault === "broken IPv6" && address === BALANCER_6) {

@@ -77,17 +77,19 @@ export function formatStage(
 /** What it came to. */
 export function formatStory(story: Story): string {
   const { url, status, protocol, address, redirects, bytes, text, ms } = story;
-  return `${status} from ${address} over ${protocol}, ${bytes} bytes of ${url}` +
-    `${redirects > 0 ? ` after ${redirects} redirects` : ""}, ${
-      ms.toFixed(0)
-    } ms\n\n` +
+  const from = address ? `${address} over ${protocol}` : "the cache";
+  return `${status} from ${from}, ${bytes} bytes of ${url}` +
+    `${redirects > 0 ? ` after ${count(redirects, "redirect")}` : ""}, ` +
+    `${ms.toFixed(0)} ms\n\n` +
     text.trimEnd();
 }
 
+const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
 /** The real internet. */
 const internet: World = {
-  ask: (address, name, type, asking) =>
-    ask({ address }, name, type, { tries: 2, ...asking }),
+  ask: (address, name, type, observe, signal) =>
+    ask({ address }, name, type, { tries: 2, observe, signal }),
   connect: (hostname, port, signal) => Deno.connect({ hostname, port, signal }),
   encrypt: encryptByRuntime,
   families: [6, 4],

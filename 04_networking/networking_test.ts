@@ -65,7 +65,12 @@ Deno.test("a stage and the end read like sentences", () => {
     formatStory(story),
     "200 from 192.0.2.1 over h2, 3 bytes of https://a.b/, 100 ms\n\nabc",
   );
-  assert(formatStory({ ...story, redirects: 2 }).includes("after 2 redirects"));
+  const fresh = formatStory({ ...story, protocol: "none", address: "" });
+  assert(fresh.startsWith("200 from the cache, 3 bytes of "), fresh);
+  for (const [redirects, words] of [[1, "1 redirect"], [2, "2 redirects"]]) {
+    const text = formatStory({ ...story, redirects: Number(redirects) });
+    assert(text.includes(`a.b/ after ${words}, 100 ms`), text);
+  }
 });
 
 const all = (["net", "run", "read", "write"] as const).every((name) =>

@@ -18,9 +18,15 @@ import { formatFields } from "./byte_fields.ts";
 import { type ByteStream, HttpConnection } from "./http.ts";
 import { connect, type Http2Client, memoryPair, serve } from "./http2.ts";
 import { FrameExplainer } from "./http2_explain.ts";
+import { locationOf } from "./http_body.ts";
 import { describeFrame } from "./http2_frames.ts";
 import { collect } from "./http_content.ts";
-import { encodeRequest, type Field, requestFor } from "./http_message.ts";
+import {
+  encodeRequest,
+  type Field,
+  parseUrl,
+  requestFor,
+} from "./http_message.ts";
 
 /** What came of a request. */
 export interface Page {
@@ -75,7 +81,8 @@ function overHttp1(stream: ByteStream): PageConnection {
       for (const line of text.trim().split("\r\n")) bytes?.(`→ ${line}`);
       say(`GET ${request.target} HTTP/1.1, Host: ${request.host}`);
       const response = await http.request(request, { signal });
-      const { status, reason } = response;
+      const { minor, status, reason } = response;
+      bytes?.(`← HTTP/1.${minor} ${status} ${reason}`);
       for (const [name, value] of response.fields) {
         bytes?.(`← ${name}: ${value}`);
       }
@@ -142,9 +149,28 @@ function overHttp2(stream: ByteStream): PageConnection {
   };
 }
 
-/** The beginning of a page, as text in UTF-8. */
+/**
+ * Where an answer sends the browser on to.
+ * @throws {HttpError} "url" if nobody can go there, as to ftp:
+ */
+export function redirectOf(
+  url: URL,
+  { status, fields }: Omit<Page, "body">,
+): URL | undefined {
+  const location = locationOf(fields);
+  // 300 leaves the choice to the user, and 304 is no redirect.
+  const leads = [301, 302, 303, 307, 308].includes(status);
+  if (location === undefined || !leads) return undefined;
+  const next = parseUrl(location, url);
+  // A Location without a fragment keeps the one that was asked for (RFC 9110, 10.2.2).
+  if (!location.includes("#")) next.hash = url.hash;
+  return next;
+}
+
+/** The beginning of a page, as text in UTF-8, without what a terminal would obey. */
 export const readText = (body: Uint8Array) =>
-  [...new TextDecoder().decode(body.subarray(0, 4096))].slice(0, 200).join("");
+  [...new TextDecoder().decode(body.subarray(0, 4096))].slice(0, 200).join("")
+    .replaceAll("\r\n", "\n").replace(/[^\P{Cc}\t\n]/gu, "\ufffd");
 
 if (import.meta.main) {
   const url = new URL("https://www.google.com/");

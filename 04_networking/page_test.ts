@@ -1,11 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { makeAuthority } from "./certificates.ts";
 import { listens, testWith, withProgram } from "./counterparts.ts";
 import { type ByteStream } from "./http.ts";
 import { HttpError } from "./http_message.ts";
 import { memoryPair, serve } from "./http2.ts";
 import { Http2Error } from "./http2_frames.ts";
-import { openPages, type Page, readText } from "./page.ts";
+import { openPages, type Page, readText, redirectOf } from "./page.ts";
 
 const URL1 = new URL("https://www.example.com/a?b#c");
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -53,7 +53,9 @@ Deno.test("over http/1.1 it sends lines, and reads what the head says", async ()
     "4 bytes, after decoding",
   ]);
   assertEquals(shown[0], "→ GET /a?b HTTP/1.1");
-  assertEquals(shown.slice(-2), ["← location: /x", "← content-length: 4"]);
+  assertEquals(shown.slice(-3), [
+    ...["← HTTP/1.1 301 Moved", "← location: /x", "← content-length: 4"],
+  ]);
 });
 
 Deno.test("over h2 it sends frames, and there is no text line", async () => {
@@ -142,8 +144,42 @@ Deno.test("a page above 16 MiB is an error over either, and not kept", async () 
   await assertRejects(() => get(stream, "http/1.1"), HttpError, line);
 });
 
+Deno.test("a redirect leads where its location says, from where it was asked for", () => {
+  const from = new URL("https://a.example/x/y?z#top");
+  const to = (status: number, location?: string) => {
+    const fields: Page["fields"] = location === undefined
+      ? []
+      : [["location", location]];
+    return redirectOf(from, { status, fields })?.href;
+  };
+  for (
+    const [location, expected] of [
+      ["/b", "https://a.example/b#top"],
+      ["b?c", "https://a.example/x/b?c#top"],
+      ["//b.example", "https://b.example/#top"],
+      ["http://b.example/#end", "http://b.example/#end"],
+      ["", "https://a.example/x/y?z#top"],
+    ]
+  ) {
+    for (const status of [301, 302, 303, 307, 308]) {
+      assertEquals(to(status, location), expected, location);
+    }
+    for (const status of [200, 201, 300, 304, 305, 306, 404]) {
+      assertEquals(to(status, location), undefined);
+    }
+  }
+  assertEquals(to(302), undefined);
+  for (const nowhere of ["ftp://a.example/", "mailto:a@b.c", "https://["]) {
+    assertThrows(() => to(302, nowhere), HttpError, "Cannot open");
+  }
+});
+
 Deno.test("the beginning of a page is 200 characters at most, never half of one", () => {
   assertEquals(readText(utf8("東京")), "東京");
+  assertEquals(
+    readText(utf8("a\tb\r\n\x1b[2Jc\r\x9b")),
+    "a\tb\n\ufffd[2Jc\ufffd\ufffd",
+  );
   assertEquals(readText(utf8("é".repeat(5000))), "é".repeat(200));
   assertEquals(readText(utf8("a" + "😀".repeat(5000))), "a" + "😀".repeat(199));
 });

@@ -21,7 +21,7 @@
  */
 import { readInput } from "./address_bar.ts";
 import { addressFamily } from "./address.ts";
-import { Browser, type Kept, type NameLog } from "./browser.ts";
+import { Browser, formatLog, type Kept } from "./browser.ts";
 import { formatFields } from "./byte_fields.ts";
 import { DnsError, type ObservePacket } from "./dns_client.ts";
 import { explainDns } from "./dns_explain.ts";
@@ -29,8 +29,8 @@ import type { Message } from "./dns_message.ts";
 import { type Encrypted, type EncryptRequest, quietly } from "./encryption.ts";
 import { explain, StoryError } from "./failures.ts";
 import { connectToFirst } from "./happy_eyeballs.ts";
-import { locationOf } from "./http_body.ts";
-import { openPages, type Page, readText } from "./page.ts";
+import { parseUrl } from "./http_message.ts";
+import { openPages, type Page, readText, redirectOf } from "./page.ts";
 
 /** Where a stage belongs, from the finger up, and down again. */
 export type Layer =
@@ -78,7 +78,8 @@ export interface World {
     address: string,
     name: string,
     type: string,
-    asking?: Asking,
+    observe?: ObservePacket,
+    signal?: AbortSignal,
   ): Promise<Message>;
   connect(
     address: string,
@@ -89,20 +90,12 @@ export interface World {
   readonly families: readonly (4 | 6)[];
 }
 
-/** What goes along with a question to a server of DNS. */
-export interface Asking {
-  readonly signal?: AbortSignal;
-  readonly observe?: ObservePacket;
-}
-
 /** How to tell it. */
 export interface Telling {
   /** Called as each stage ends. */
   onStage(stage: Stage): void;
   /** Whether stages say what went over the network. */
   readonly showBytes?: boolean;
-  /** How long each page may take, from the name on, in ms; 10,000 if not given. */
-  readonly patience?: number;
   /** ms. */
   now?(): number;
 }
@@ -111,22 +104,27 @@ export interface Telling {
 type Say = (line: string) => void;
 
 const MOST_REDIRECTS = 10;
+/** ms for each page, from the name on. */
 const PATIENCE = 10_000;
+const PART_OF_NAMES = 0.7;
 
 /** A browser in a world, and what goes over its network. */
 export class Visitor {
   readonly #world: World;
   readonly #browser: Browser;
-  /** How servers of DNS are asked. */
-  #asking: (server: string) => Asking = () => ({});
+  /** Where packets of DNS are told. */
+  #packets: (server: string) => ObservePacket = () => () => {};
+  /** When they are waited for no longer. */
+  #signal?: AbortSignal;
 
-  constructor(world: World) {
+  /** @param patience how long a page may take, in ms */
+  constructor(world: World, readonly patience = PATIENCE) {
     this.#world = world;
     this.#browser = new Browser({
       ...(world.hints && { hints: world.hints }),
       families: world.families,
       ask: (address, name, type) =>
-        world.ask(address, name, type, this.#asking(address)),
+        world.ask(address, name, type, this.#packets(address), this.#signal),
     });
   }
 
@@ -155,7 +153,7 @@ export class Visitor {
       const input = readInput(text);
       if (input.kind === "url") {
         say(`an address, not a search: ${input.url.href}`);
-        return input.url;
+        return parseUrl(input.url);
       }
       throw new StoryError(
         "address bar",
@@ -166,8 +164,8 @@ export class Visitor {
     for (let redirects = 0;; redirects++) {
       const { page, kept, asked } = await this.#visit(url, stages);
       url = asked;
-      const location = locationOf(page.fields);
-      if (location === undefined || page.status < 300 || page.status > 399) {
+      const next = nextAfter(url, page);
+      if (!next) {
         return {
           ...{ input: text, url: url.href, status: page.status, redirects },
           ...{
@@ -181,11 +179,11 @@ export class Visitor {
       if (redirects === MOST_REDIRECTS) {
         throw new StoryError(
           "page",
-          `More than ${MOST_REDIRECTS} redirects, the last one to ${location}`,
+          `More than ${MOST_REDIRECTS} redirects, the last one to ${next.href}`,
           "The site sends in a circle: tell its owner, or clear its cookies",
         );
       }
-      url = new URL(location, url);
+      url = next;
     }
   }
 
@@ -205,6 +203,8 @@ export class Visitor {
         );
         const { advice, fields } = browser.prepare(asked);
         say(`the page: ${advice.why}`);
+        // There is no background here.
+        if (advice.use === "stale") say("here it is asked for first");
         for (const [name, value] of fields) {
           say(`to be sent: ${name}: ${value}`);
         }
@@ -220,22 +220,29 @@ export class Visitor {
     if (advice.use === "fresh" && advice.response) {
       return { page: advice.response as Page, asked };
     }
-    const signal = AbortSignal.timeout(
-      stages.telling.patience ?? PATIENCE,
-    );
-    const kept = open ?? await this.#connect(asked, signal, stages);
-    if (!open) await browser.keep(asked, kept);
-    const when = Date.now();
+    const signal = AbortSignal.timeout(this.patience);
+    const connect = async () => {
+      const kept = await this.#connect(asked, signal, stages);
+      await browser.keep(asked, kept);
+      return kept;
+    };
+    let kept = open ?? await connect();
+    let when = browser.now();
+    const get = () =>
+      stages.tell("page", "HTTP", (say, bytes) => {
+        when = browser.now();
+        return kept.pages.get({
+          ...{ url: asked, fields, signal, say },
+          ...(stages.telling.showBytes && { bytes }),
+        });
+      });
     try {
-      const answer = await stages.tell(
-        "page",
-        "HTTP",
-        (say, bytes) =>
-          kept.pages.get({
-            ...{ url: asked, fields, signal, say },
-            ...(stages.telling.showBytes && { bytes }),
-          }),
-      );
+      const answer = await get().catch(async (error) => {
+        if (!open || signal.aborted) throw error;
+        // The server may have closed it just now, and a GET may be sent twice.
+        kept = await connect();
+        return await get();
+      });
       const { page } = await stages.tell("memory", "browser", (say) => {
         const taken = browser.take(asked, fields, answer, when);
         taken.did.forEach(say);
@@ -256,11 +263,11 @@ export class Visitor {
   ): Promise<Kept> {
     const world = this.#world;
     const host = url.hostname.replace(/^\[|\]$/g, "");
-    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+    const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
     const addresses = addressFamily(host) > 0
       ? [host]
       : await stages.tell("name", "DNS", (say, bytes) =>
-        this.#lookUp(host, signal, say, bytes));
+        this.#lookUp(host, say, bytes));
     const { connection: tcp, address } = await stages.tell(
       "connection",
       "TCP",
@@ -301,27 +308,21 @@ export class Visitor {
   }
 
   /** The addresses of a name. */
-  async #lookUp(
-    host: string,
-    signal: AbortSignal,
-    say: Say,
-    bytes: Say,
-  ): Promise<string[]> {
-    this.#asking = (server) => ({
-      signal,
-      observe(sent, packet, transport) {
-        const way = sent ? `→ to ${server}` : `← from ${server}`;
-        bytes(`${way}, ${packet.length} bytes over ${transport}`);
-        formatFields(explainDns(packet)).forEach((line) => bytes(`  ${line}`));
-      },
-    });
-    const { families } = this.#world;
-    const { addresses, missing } = await this.#browser.lookUp(host, families)
-      .finally(() => tellLog(this.#browser.takeLog(), say));
+  async #lookUp(host: string, say: Say, bytes: Say): Promise<string[]> {
+    // If one family's servers are silent, the other's address still gets its chance.
+    this.#signal = AbortSignal.timeout(this.patience * PART_OF_NAMES);
+    this.#packets = (server) => (sent, packet, transport) => {
+      const way = sent ? `→ to ${server}` : `← from ${server}`;
+      bytes(`${way}, ${packet.length} bytes over ${transport}`);
+      formatFields(explainDns(packet)).forEach((line) => bytes(`  ${line}`));
+    };
+    const { addresses, missing, failure, log } = await this.#browser
+      .lookUp(host, this.#world.families);
+    formatLog(log).forEach(say);
     if (addresses.length === 0) {
       throw missing
         ? new DnsError("no-such-name", `There is no name ${host}`)
-        : new DnsError("no-data", `${host} has no address`);
+        : failure ?? new DnsError("no-data", `${host} has no address`);
     }
     say(`${host} is ${addresses.join(", ")}`);
     return addresses;
@@ -366,20 +367,12 @@ class Stages {
   }
 }
 
-function tellLog({ caches, steps }: NameLog, say: Say): void {
-  for (const { cache, type, outcome, left } of caches) {
-    const seconds = outcome === "hit" ? `, ${Math.floor(left)} s left` : "";
-    say(`cache of the ${cache}: ${type}? ${outcome}${seconds}`);
-  }
-  // Both types are asked for at the same time; they are told one after the other.
-  const inTurn = steps.toSorted((a, b) => b.type.localeCompare(a.type));
-  for (const { server, zone, name, type, outcome, ms } of inTurn) {
-    const where = zone === "." ? "the root" : zone;
-    say(
-      `${server}, for ${where}: ${name} ${type}? ${outcome}, ${
-        ms.toFixed(1)
-      } ms`,
-    );
+/** Where a page leads on to. @throws {StoryError} if nobody can go there */
+function nextAfter(url: URL, page: Page): URL | undefined {
+  try {
+    return redirectOf(url, page);
+  } catch (error) {
+    throw explain("page", error as Error);
   }
 }
 

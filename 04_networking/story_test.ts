@@ -1,14 +1,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Fault, startLab } from "./lab.ts";
 import { StoryError } from "./failures.ts";
-import { type Asking, type Stage, type Story, Visitor } from "./story.ts";
+import { type Message, message } from "./dns_message.ts";
+import { type Stage, type Story, Visitor, type World } from "./story.ts";
 
 const net = Deno.permissions.querySync({ name: "net" }).state === "granted";
 
 /** Goes the whole way in a lab, once for each text, with one browser. */
-async function go(texts: string | string[], fault?: Fault, showBytes = false) {
+async function go(
+  texts: string | string[],
+  fault?: Fault,
+  showBytes = false,
+  patience?: number,
+) {
   const lab = await startLab(fault);
-  const visitor = new Visitor(lab);
+  const visitor = new Visitor(lab, patience);
   const stories: Story[] = [];
   const stages: Stage[] = [];
   let error: StoryError | undefined;
@@ -183,6 +189,17 @@ for (
   });
 }
 
+test("slow response: it is not waited for without end", async () => {
+  const { error, stages } = await go(
+    "www.google.com",
+    "slow response",
+    false,
+    1500,
+  );
+  assertEquals([error?.stage, error?.message], ["page", "It took too long"]);
+  assertEquals(stages.at(-1)?.name, "page");
+});
+
 const nobody = () => Promise.reject(new Error("nobody is there"));
 const empty = {
   ...{ ask: nobody, connect: nobody, encrypt: nobody },
@@ -199,33 +216,6 @@ Deno.test("a search ends at the address bar", async () => {
   assertEquals(error.stage, "address bar");
 });
 
-Deno.test("a name has its time, and its steps are told when that is over", async () => {
-  // A server that says nothing, and holds the test up until it is given up.
-  const held = setTimeout(() => {}, 5000);
-  const world = {
-    ...empty,
-    hints: { "a.root": ["192.0.2.1"] },
-    ask: (_: string, __: string, ___: string, { signal }: Asking = {}) =>
-      new Promise<never>((_, reject) =>
-        signal?.addEventListener("abort", () => reject(signal.reason))
-      ),
-  };
-  const stages: Stage[] = [];
-  const error = await assertRejects(
-    () =>
-      new Visitor(world).enter("www.google.com", {
-        ...{ onStage: (stage) => void stages.push(stage), patience: 20 },
-      }),
-    StoryError,
-    "It took too long",
-  );
-  clearTimeout(held);
-  assertEquals(error.stage, "name");
-  assertEquals(stages.at(-1)?.did.slice(0, 2), [
-    ...["cache of the browser: A? miss", "cache of the system: A? miss"],
-  ]);
-});
-
 Deno.test("a mistake of the program is not taken for one of the network", async () => {
   const ask = () => Promise.reject(new TypeError("a mistake"));
   await assertRejects(
@@ -233,4 +223,178 @@ Deno.test("a mistake of the program is not taken for one of the network", async 
     TypeError,
     "a mistake",
   );
+});
+
+Deno.test("DNS that is silent ends with the page's time, and who was asked is told", async () => {
+  const stages: Stage[] = [];
+  const asked: string[] = [];
+  const ask = (
+    ...[address, , , , signal]: Parameters<World["ask"]>
+  ): Promise<Message> => {
+    asked.push(address);
+    if (asked.length === 1) return Promise.resolve(message({ rcode: 5 }));
+    return new Promise((_, reject) => {
+      const timer = setTimeout(() => reject(new Error("waited on")), 3000);
+      signal?.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
+    });
+  };
+  const error = await assertRejects(
+    () =>
+      new Visitor({ ...empty, ask }, 400)
+        .enter("www.google.com", { onStage: (stage) => stages.push(stage) }),
+    StoryError,
+    "It took too long",
+  );
+  assertEquals(error.stage, "name");
+  assert(error.advice.includes("lets DNS through"), error.advice);
+  assert(stages.at(-1)!.did.some((line) => line.includes("REFUSED")));
+});
+
+Deno.test("silence about one family leaves time for the other's address", async () => {
+  const ask = (
+    ...[, name, type, , signal]: Parameters<World["ask"]>
+  ): Promise<Message> => {
+    if (type === "AAAA") {
+      return new Promise((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason))
+      );
+    }
+    const address = {
+      name,
+      ttl: 300,
+      type: "A",
+      address: "192.0.2.80",
+    } as const;
+    const flags = { response: true, authoritative: true };
+    return Promise.resolve(message({ ...flags, answers: [address] }));
+  };
+  // Else nothing keeps the process alive.
+  const timer = setTimeout(() => {}, 3000);
+  const error = await assertRejects(
+    () =>
+      new Visitor({ ...empty, ask, families: [6, 4] }, 1000)
+        .enter("http://a.example", { onStage }),
+    StoryError,
+    "192.0.2.80: nobody is there",
+  ).finally(() => clearTimeout(timer));
+  assertEquals(error.stage, "connection");
+});
+
+/** Visits a site over http:, whose connections, in their order, take so many requests. */
+async function visitSite(
+  texts: string[],
+  answer: (path: string) => string,
+  most: number[] = [],
+  requests: number[] = [],
+) {
+  const connect = () => {
+    const n = requests.push(0) - 1;
+    let controller!: ReadableStreamDefaultController<Uint8Array>;
+    const readable = new ReadableStream<Uint8Array>({
+      start: (given) => void (controller = given),
+    });
+    const writable = new WritableStream<Uint8Array>({
+      write(bytes) {
+        if (++requests[n] > (most[n] ?? 99)) return controller.close();
+        const [, path] = new TextDecoder().decode(bytes).split(" ");
+        controller.enqueue(new TextEncoder().encode(answer(path)));
+      },
+    });
+    const connection = { readable, writable, close() {} };
+    return Promise.resolve(connection as unknown as Deno.TcpConn);
+  };
+  const visitor = new Visitor({ ...empty, connect });
+  const stages: Stage[] = [];
+  let story: Story | undefined;
+  try {
+    for (const text of texts) {
+      stages.length = 0;
+      const onStage = (stage: Stage) => void stages.push(stage);
+      story = await visitor.enter(text, { onStage });
+    }
+  } finally {
+    await visitor.close();
+  }
+  return { story, stages, requests };
+}
+
+const head = (status: string, ...fields: string[]) =>
+  [`HTTP/1.1 ${status}`, "Content-Length: 0", ...fields, "", ""].join("\r\n");
+
+Deno.test("a connection that the server has closed in the meantime is opened again", async () => {
+  const url = "http://192.0.2.1/";
+  const twice = [url, url];
+  const no = head("200 OK", "Cache-Control: no-store");
+  const { story, stages, requests } = await visitSite(twice, () => no, [1]);
+  assertEquals([story?.status, requests], [200, [2, 1]]);
+  assertEquals(stages.slice(3).map(({ name }) => name), [
+    ...["caches", "page", "connection", "page", "memory"],
+  ]);
+  // One that hangs up on the new one, too, is asked no more.
+  const asked: number[] = [];
+  await assertRejects(
+    () => visitSite(twice, () => no, [1, 0], asked),
+    StoryError,
+    "The server closed before an answer began",
+  );
+  assertEquals(asked, [2, 1]);
+});
+
+Deno.test("a redirect keeps the fragment, and only the five that are ones are followed", async () => {
+  for (
+    const [status, location, expected] of [
+      ["302 Found", "/b", "http://192.0.2.1/b#top"],
+      ["308 Permanent Redirect", "/b#c", "http://192.0.2.1/b#c"],
+      ["300 Multiple Choices", "/b", "http://192.0.2.1/a#top"],
+      ["304 Not Modified", "/b", "http://192.0.2.1/a#top"],
+    ]
+  ) {
+    const answer = (path: string) =>
+      path === "/a" ? head(status, `Location: ${location}`) : head("200 OK");
+    const { story } = await visitSite(["http://192.0.2.1/a#top"], answer);
+    assertEquals(story?.url, expected, status);
+  }
+});
+
+Deno.test("a redirect that nobody can follow is the site's mistake, not the program's", async () => {
+  for (
+    const location of [
+      "ftp://192.0.2.1/",
+      "javascript:1",
+      "http://[",
+      "about:blank",
+    ]
+  ) {
+    const answer = () => head("302 Found", `Location: ${location}`);
+    const error = await assertRejects(
+      () => visitSite(["http://192.0.2.1/a"], answer),
+      StoryError,
+      "Cannot open",
+    );
+    assert(error.advice.includes("tell its owner"), error.advice);
+  }
+});
+
+Deno.test("a password in an address is refused before anything is sent", async () => {
+  const error = await assertRejects(
+    () => new Visitor(empty).enter("http://me:secret@192.0.2.1/", { onStage }),
+    StoryError,
+    "with a password in it",
+  );
+  assertEquals([error.stage, error.advice], [
+    ...["address bar", "Correct the address"],
+  ]);
+});
+
+Deno.test("a stale page is asked for, and the story does not say that it is shown before", async () => {
+  const field = "Cache-Control: max-age=0, stale-while-revalidate=60";
+  const url = "http://192.0.2.1/";
+  const { stages } = await visitSite([url, url], () => head("200 OK", field));
+  const [, why, then] = stages.find(({ name }) => name === "caches")!.did;
+  assert(why.endsWith("shown, while it is asked for"), why);
+  assertEquals(then, "here it is asked for first");
+  assert(stages.some(({ name }) => name === "page"));
 });

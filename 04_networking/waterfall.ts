@@ -43,6 +43,7 @@ const COLOURS = [
   "#b279a2",
   "#e45756",
   "#72b7b2",
+  "#9d755d",
 ];
 
 /** The bars as a picture: one SVG, complete in itself. */

@@ -41,3 +41,12 @@ Deno.test("the picture is one whole SVG, in which names are text", () => {
   assertEquals(bars, [[170, 140], [310, 140], [450, 280]]);
   assertEquals(new Set(svg.match(/fill="#\w+"/g)).size, 3);
 });
+
+Deno.test("each of the seven layers has a colour of its own", () => {
+  const names = ["hardware", "system", "browser", "DNS", "TCP", "TLS", "HTTP"];
+  const bars = names.map((layer, start) => ({
+    ...{ name: "a", layer, start, ms: 1 },
+  }));
+  const colours = drawSvg("", bars).match(/(?<=fill=")#\w+/g);
+  assertEquals(new Set(colours).size, 7);
+});
