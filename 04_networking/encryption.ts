@@ -102,8 +102,8 @@ export async function encryptByRuntime(
     if (signal.aborted) close();
     const { alpnProtocol } = await tls.handshake();
     const protocol = alpnProtocol ?? "http/1.1";
-    say(`ClientHello with a share of a key, for ${host}; offers ${PROTOCOLS}`);
-    say("ServerHello with the other share; from there on all is encrypted");
+    say(`by the runtime, which does not tell its messages: for ${host}`);
+    say(`offers ${PROTOCOLS.join(" and ")}`);
     say(`the certificate is for ${host}, of an authority that is trusted`);
     say(`both speak ${protocol}`);
     return { stream: tls, protocol, close };

@@ -156,8 +156,10 @@ if (import.meta.main) {
       console.error(`${error.message}\n${USAGE}`);
       Deno.exit(2);
     }
-    if (!(error instanceof Error) || !(error.name in Deno.errors)) throw error;
-    console.error(error.message);
+    const { name, message } = error as Error;
+    const system = name in Deno.errors || /\(os error \d+\)/.test(message);
+    if (!system) throw error;
+    console.error(message);
     Deno.exit(1);
   }
 }

@@ -29,7 +29,7 @@ import type { Message } from "./dns_message.ts";
 import { type Encrypted, type EncryptRequest, quietly } from "./encryption.ts";
 import { explain, StoryError } from "./failures.ts";
 import { connectToFirst } from "./happy_eyeballs.ts";
-import { parseUrl } from "./http_message.ts";
+import { type Field, parseUrl } from "./http_message.ts";
 import { openPages, type Page, readText, redirectOf } from "./page.ts";
 
 /** Where a stage belongs, from the finger up, and down again. */
@@ -228,7 +228,7 @@ export class Visitor {
     };
     let kept = open ?? await connect();
     let when = browser.now();
-    const get = () =>
+    const get = (fields: readonly Field[]) =>
       stages.tell("page", "HTTP", (say, bytes) => {
         when = browser.now();
         return kept.pages.get({
@@ -236,18 +236,25 @@ export class Visitor {
           ...(stages.telling.showBytes && { bytes }),
         });
       });
-    try {
-      const answer = await get().catch(async (error) => {
+    const visit = async (fields: readonly Field[]) => {
+      const answer = await get(fields).catch(async (error) => {
         if (!open || signal.aborted) throw error;
         // The server may have closed it just now, and a GET may be sent twice.
         kept = await connect();
-        return await get();
+        return await get(fields);
       });
-      const { page } = await stages.tell("memory", "browser", (say) => {
-        const taken = browser.take(asked, fields, answer, when);
-        taken.did.forEach(say);
-        return taken;
+      return await stages.tell("memory", "browser", (say) => {
+        const { page, did } = browser.take(asked, fields, answer, when);
+        did.forEach(say);
+        return page;
       });
+    };
+    try {
+      let page = await visit(fields);
+      const plain = fields.filter(([name]) => !/^if-/i.test(name));
+      // About another version than the one that is kept.
+      const other = page.status === 304 && plain.length < fields.length;
+      if (other) page = await visit(plain);
       return { page, kept, asked };
     } catch (error) {
       await browser.drop(asked);

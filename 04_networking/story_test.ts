@@ -283,6 +283,8 @@ Deno.test("silence about one family leaves time for the other's address", async 
   assertEquals(error.stage, "connection");
 });
 
+const SITE = "http://192.0.2.1/";
+
 /** Visits a site over http:, whose connections, in their order, take so many requests. */
 async function visitSite(
   texts: string[],
@@ -325,8 +327,7 @@ const head = (status: string, ...fields: string[]) =>
   [`HTTP/1.1 ${status}`, "Content-Length: 0", ...fields, "", ""].join("\r\n");
 
 Deno.test("a connection that the server has closed in the meantime is opened again", async () => {
-  const url = "http://192.0.2.1/";
-  const twice = [url, url];
+  const twice = [SITE, SITE];
   const no = head("200 OK", "Cache-Control: no-store");
   const { story, stages, requests } = await visitSite(twice, () => no, [1]);
   assertEquals([story?.status, requests], [200, [2, 1]]);
@@ -360,41 +361,39 @@ Deno.test("a redirect keeps the fragment, and only the five that are ones are fo
 });
 
 Deno.test("a redirect that nobody can follow is the site's mistake, not the program's", async () => {
-  for (
-    const location of [
-      "ftp://192.0.2.1/",
-      "javascript:1",
-      "http://[",
-      "about:blank",
-    ]
-  ) {
+  const wrong = ["ftp://192.0.2.1/", "javascript:1", "http://[", "about:blank"];
+  for (const location of wrong) {
     const answer = () => head("302 Found", `Location: ${location}`);
-    const error = await assertRejects(
-      () => visitSite(["http://192.0.2.1/a"], answer),
-      StoryError,
-      "Cannot open",
-    );
+    const visit = () => visitSite(["http://192.0.2.1/a"], answer);
+    const error = await assertRejects(visit, StoryError, "Cannot open");
     assert(error.advice.includes("tell its owner"), error.advice);
   }
 });
 
 Deno.test("a password in an address is refused before anything is sent", async () => {
-  const error = await assertRejects(
-    () => new Visitor(empty).enter("http://me:secret@192.0.2.1/", { onStage }),
-    StoryError,
-    "with a password in it",
-  );
-  assertEquals([error.stage, error.advice], [
-    ...["address bar", "Correct the address"],
-  ]);
+  const visitor = new Visitor(empty);
+  const enter = () => visitor.enter("http://me:secret@192.0.2.1/", { onStage });
+  const line = "with a password in it";
+  const { stage, advice } = await assertRejects(enter, StoryError, line);
+  assertEquals([stage, advice], ["address bar", "Correct the address"]);
 });
 
 Deno.test("a stale page is asked for, and the story does not say that it is shown before", async () => {
   const field = "Cache-Control: max-age=0, stale-while-revalidate=60";
-  const url = "http://192.0.2.1/";
-  const { stages } = await visitSite([url, url], () => head("200 OK", field));
+  const { stages } = await visitSite([SITE, SITE], () => head("200 OK", field));
   const [, why, then] = stages.find(({ name }) => name === "caches")!.did;
   assert(why.endsWith("shown, while it is asked for"), why);
   assertEquals(then, "here it is asked for first");
   assert(stages.some(({ name }) => name === "page"));
+});
+
+Deno.test("a 304 about another version is not shown: it is asked for again", async () => {
+  const answers = [
+    head("200 OK", "Cache-Control: no-cache", 'ETag: "1"'),
+    head("304 Not Modified", 'ETag: "2"'),
+    head("200 OK", 'ETag: "2"'),
+  ];
+  const answer = () => answers.shift()!;
+  const { story, requests } = await visitSite([SITE, SITE], answer);
+  assertEquals([story?.status, requests], [200, [3]]);
 });
