@@ -10,7 +10,8 @@ export const bugs = [
   {
     file: "story.ts",
     name: "shows the empty answer to a condition that meant another version",
-    find: "      if (other) page = await visit(plain);\n",
+    find: `      if (other) page = await visit(plain);
+`,
     replace: "",
     hint: "What is there to see in a 304 that the cache does not know?",
   },
@@ -27,13 +28,6 @@ export const bugs = [
     find: "world.encrypt(tcp, { host, signal, say, bytes })",
     replace: "world.encrypt(tcp, { host: address, signal, say, bytes })",
     hint: "What did the user ask for, and what must the certificate say?",
-  },
-  {
-    file: "page.ts",
-    name: "takes a location as a whole URL",
-    find: "const next = parseUrl(location, url);",
-    replace: "const next = parseUrl(location);",
-    hint: "What does Location: /again mean?",
   },
   {
     file: "story.ts",
@@ -104,6 +98,57 @@ export const bugs = [
     replace: "const PART_OF_NAMES = 1.01;",
     hint:
       "One family's servers are silent. What is the other's address good for?",
+  },
+  {
+    file: "stages.ts",
+    name: "tells a stage that failed without the reason",
+    find: `      did.push((error as Error).message);
+`,
+    replace: "",
+    hint: "Which stage do people ask about?",
+  },
+  {
+    file: "stages.ts",
+    name: "counts from the stage's own beginning",
+    find: "const start = this.elapsed;",
+    replace: "const start = 0 * this.elapsed;",
+    hint: "What does a waterfall need besides how long each took?",
+  },
+  {
+    file: "keyboard.ts",
+    name: "takes each report for a press",
+    find: "...down.filter((code) => !before.includes(code))",
+    replace: "...down",
+    hint: "What does a report say that comes while a key is held?",
+  },
+  {
+    file: "keyboard.ts",
+    name: "forgets that keys are let go",
+    find: "...before.filter((code) => !down.includes(code))",
+    replace: "...before.slice(0, 0)",
+    hint: "Who says that a key is up again?",
+  },
+  {
+    file: "keyboard.ts",
+    name: "takes too many keys for none",
+    find: `    if (usages.includes(ROLLOVER)) return [];
+`,
+    replace: "",
+    hint: "What does the keyboard know when it reports six ones?",
+  },
+  {
+    file: "keyboard.ts",
+    name: "believes each bounce of a contact",
+    find: "if (seen === state || time - last < quiet) continue;",
+    replace: "if (seen === state) continue;",
+    hint: "How often does a switch close when it is pressed once?",
+  },
+  {
+    file: "keyboard.ts",
+    name: "ends shift with the first key",
+    find: "return [{ key: shifts.size > 0",
+    replace: "return [{ key: shifts.size > 0 && shifts.clear() === undefined",
+    hint: "How long is shift down?",
   },
   {
     file: "address_bar.ts",
@@ -185,7 +230,7 @@ export const bugs = [
   {
     file: "browser.ts",
     name: "asks the internet for localhost",
-    find: String.raw`}, parseHosts("::1 localhost\n127.0.0.1 localhost"));`,
+    find: `}, parseHosts("::1 localhost\\n127.0.0.1 localhost"));`,
     replace: "});",
     hint: "Whose address is that of localhost?",
   },
@@ -210,6 +255,13 @@ export const bugs = [
     find: `stream.protocol ?? "http/1.1"`,
     replace: `stream.protocol ?? "h2"`,
     hint: "What does a server speak that does not know ALPN?",
+  },
+  {
+    file: "page.ts",
+    name: "takes a location as a whole URL",
+    find: "const next = parseUrl(location, url);",
+    replace: "const next = parseUrl(location);",
+    hint: "What does Location: /again mean?",
   },
   {
     file: "page.ts",

@@ -20,7 +20,8 @@ import { ask } from "./dns_client.ts";
 import { encryptByRuntime } from "./encryption.ts";
 import { StoryError } from "./failures.ts";
 import { type Fault, FAULTS, startLab } from "./lab.ts";
-import { type Stage, type Story, Visitor, type World } from "./story.ts";
+import type { Stage } from "./stages.ts";
+import { type Story, Visitor, type World } from "./story.ts";
 import { drawSvg, drawText } from "./waterfall.ts";
 
 /** What the command line asks for. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatStage, formatStory, readArgs } from "./networking.ts";
-import { type Stage } from "./story.ts";
+import type { Stage } from "./stages.ts";
 
 Deno.test("readArgs() reads the address and what to show", () => {
   const rest = { lab: false, bytes: false, json: false, again: false };

@@ -30,30 +30,16 @@ import { type Encrypted, type EncryptRequest, quietly } from "./encryption.ts";
 import { explain, StoryError } from "./failures.ts";
 import { connectToFirst } from "./happy_eyeballs.ts";
 import { type Field, parseUrl } from "./http_message.ts";
+import {
+  Driver,
+  explainEvent,
+  explainReport,
+  keydowns,
+  usageOf,
+  writeReport,
+} from "./keyboard.ts";
 import { openPages, type Page, readText, redirectOf } from "./page.ts";
-
-/** Where a stage belongs, from the finger up, and down again. */
-export type Layer =
-  | "hardware"
-  | "system"
-  | "browser"
-  | "DNS"
-  | "TCP"
-  | "TLS"
-  | "HTTP";
-
-/** One step. */
-export interface Stage {
-  readonly name: string;
-  readonly layer: Layer;
-  /** ms from the key to when it began, and how long it took. */
-  readonly start: number;
-  readonly ms: number;
-  /** What it did, in lines. */
-  readonly did: readonly string[];
-  /** What went over the network, with what it means; only if asked for. */
-  readonly bytes?: readonly string[];
-}
+import { type Say, Stages, type Telling } from "./stages.ts";
 
 /** All of it. */
 export interface Story {
@@ -89,19 +75,6 @@ export interface World {
   encrypt(tcp: Deno.TcpConn, request: EncryptRequest): Promise<Encrypted>;
   readonly families: readonly (4 | 6)[];
 }
-
-/** How to tell it. */
-export interface Telling {
-  /** Called as each stage ends. */
-  onStage(stage: Stage): void;
-  /** Whether stages say what went over the network. */
-  readonly showBytes?: boolean;
-  /** ms. */
-  now?(): number;
-}
-
-/** Takes a line. */
-type Say = (line: string) => void;
 
 const MOST_REDIRECTS = 10;
 /** ms for each page, from the name on. */
@@ -139,15 +112,20 @@ export class Visitor {
    */
   async enter(text: string, telling: Telling): Promise<Story> {
     const stages = new Stages(telling);
-    await stages.tell("key", "hardware", (say) => {
-      say(
-        "the switch closes; the keyboard reports usage 0x28 of page 7, Enter",
-      );
+    const report = await stages.tell("key", "hardware", (say, bytes) => {
+      const usage = usageOf("Enter");
+      say(`the switch closes; the keyboard reports usage ${usage}, Enter`);
       say("the USB controller interrupts the CPU, which jumps to its handler");
+      const report = writeReport(0, [usage]);
+      formatFields(explainReport(report)).forEach(bytes);
+      return report;
     });
-    await stages.tell("event", "system", (say) => {
-      say("the driver makes it the key code 28; the window in front gets it");
-      say('the browser makes it a keydown: { key: "Enter", code: "Enter" }');
+    await stages.tell("event", "system", (say, bytes) => {
+      const [event] = new Driver().read(report, performance.now());
+      const [keydown] = keydowns([event]);
+      say(`the driver makes it code ${event.code}, for the window in front`);
+      say(`the browser makes it a keydown: ${JSON.stringify(keydown)}`);
+      formatFields(explainEvent(event)).forEach(bytes);
     });
     let url = await stages.tell("address bar", "browser", (say) => {
       const input = readInput(text);
@@ -333,44 +311,6 @@ export class Visitor {
     }
     say(`${host} is ${addresses.join(", ")}`);
     return addresses;
-  }
-}
-
-/** Stages, one after the other, each with its time. */
-class Stages {
-  readonly #begin: number;
-  readonly #now: () => number;
-
-  constructor(readonly telling: Telling) {
-    this.#now = telling.now ?? (() => performance.now());
-    this.#begin = this.#now();
-  }
-
-  /** ms since the key. */
-  get elapsed(): number {
-    return this.#now() - this.#begin;
-  }
-
-  async tell<T>(
-    name: string,
-    layer: Layer,
-    work: (say: Say, bytes: Say) => Promise<T> | T,
-  ): Promise<T> {
-    const { onStage, showBytes = false } = this.telling;
-    const start = this.elapsed;
-    const [did, bytes]: string[][] = [[], []];
-    try {
-      return await work(
-        (line) => did.push(line),
-        (line) => showBytes && bytes.push(line),
-      );
-    } catch (error) {
-      did.push((error as Error).message);
-      throw explain(name, error as Error);
-    } finally {
-      const ms = this.elapsed - start;
-      onStage({ name, layer, start, ms, did, ...(showBytes && { bytes }) });
-    }
   }
 }
 

@@ -19,7 +19,7 @@
  * Run: `deno run walk.ts`
  * @module
  */
-import type { Layer } from "./story.ts";
+import type { Layer } from "./stages.ts";
 
 /** One step of the way. */
 export interface Step {

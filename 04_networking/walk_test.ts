@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { startLab } from "./lab.ts";
-import { type Stage, Visitor } from "./story.ts";
+import type { Stage } from "./stages.ts";
+import { Visitor } from "./story.ts";
 import { converse } from "./tcp.ts";
 import {
   allBefore,
