@@ -15,7 +15,7 @@
  * that is held would be pressed again and again.
  * Left out: key repeat, dead keys and other layouts, keyboards with more than six keys.
  * Source: HID 1.11 appendix B.1 (reports), HID Usage Tables page 7; Linux
- * include/uapi/linux/input.h and input-event-codes.h; UI Events, section 3.7.
+ * include/uapi/linux/input.h and input-event-codes.h; W3C UI Events, KeyboardEvent.
  * Run: `deno run keyboard.ts`
  * @module
  */
