@@ -193,7 +193,7 @@ async function agree(share: Share, theirs: Uint8Array): Promise<Bytes> {
 }
 
 /** What the server signs: 64 spaces, so that it is no text of anything else. */
-export const signedText = (messages: Uint8Array): Bytes =>
+const signedText = (messages: Uint8Array): Bytes =>
   Uint8Array.from([
     ...new TextEncoder().encode(" ".repeat(64)),
     ...new TextEncoder().encode("TLS 1.3, server CertificateVerify\0"),

@@ -82,7 +82,7 @@ export type ObserveRecord = (
 const HEADER = 5;
 const TAG = 16;
 /** The longest content, in bytes, and what encryption may add to it. */
-export const MOST_CONTENT = 2 ** 14;
+const MOST_CONTENT = 2 ** 14;
 const MOST_ADDED = 256;
 /** How many records one key may encrypt: section 5.5 has 2^24.5. */
 const MOST_RECORDS = 2 ** 24;
