@@ -78,6 +78,7 @@ const UDP_SIZE = 1232;
  * @param type as in A or AAAA
  * @returns the answer, whatever its rcode; over TCP if it did not fit into UDP
  * @throws {DnsError} if no right answer comes; `signal`'s reason if that is aborted
+ * @throws {RangeError} if there is no such port
  */
 export async function ask(
   server: Server,
@@ -86,6 +87,10 @@ export async function ask(
   options: AskOptions = {},
 ): Promise<Message> {
   type = typeName(typeNumber(type)); // TYPE1 comes back as A
+  const { port = 53 } = server;
+  if (!(Number.isInteger(port) && port > 0 && port < 65536)) {
+    throw new RangeError(`Cannot ask port ${port}: needs 1 to 65535`);
+  }
   const question = message({
     recursionDesired: options.recursion ?? false,
     questions: [{ name, type }],

@@ -327,6 +327,17 @@ test("who observes sees what was sent, and the answer, but no forged one", async
   assertEquals(seen, ["true udp true ", "false udp true 192.0.2.1"]);
 });
 
+Deno.test("a port that is none is an error before anything is opened", async () => {
+  for (const port of [0, -1, 1.5, 65536]) {
+    const server = { address: "127.0.0.1", port };
+    await assertRejects(
+      () => ask(server, "a.b", "A"),
+      RangeError,
+      `Cannot ask port ${port}: needs 1 to 65535`,
+    );
+  }
+});
+
 const runs = granted &&
   Deno.permissions.querySync({ name: "run" }).state === "granted";
 
