@@ -75,6 +75,7 @@ export async function encryptByHand(
   }).finally(() => signal.removeEventListener("abort", abort));
   open = false;
   const protocol = stream.protocol ?? "http/1.1";
+  say("TLS 1.3, as an extension of both Hellos says");
   say(`the certificate is for ${host}, of an authority that is trusted`);
   say(`both speak ${protocol}`);
   const close = async () => {

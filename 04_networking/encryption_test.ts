@@ -47,6 +47,7 @@ Deno.test("by hand each message is told, and each record shown, also what it hid
   assertEquals(said.map((line) => line.split(",")[0]), [
     ...["→ ClientHello", "← ServerHello", "← EncryptedExtensions"],
     ...["← Certificate", "← CertificateVerify", "← Finished", "→ Finished"],
+    "TLS 1.3",
     `the certificate is for ${HOST}`,
     "both speak h2",
   ]);
