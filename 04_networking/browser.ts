@@ -66,6 +66,10 @@ export function formatLog({ caches, steps }: NameLog): string[] {
   ];
 }
 
+/** The fields of a request that asks for a page whatever the browser has. */
+export const withoutConditions = (fields: readonly Field[]): Field[] =>
+  fields.filter(([name]) => !/^if-/i.test(name));
+
 /** What a browser keeps from one visit to the next. */
 export class Browser {
   readonly hsts: HstsStore;
@@ -179,7 +183,7 @@ export class Browser {
       did.push(why ? `HSTS ignored: ${why}` : `HSTS: ${url.hostname} ${by}`);
     }
     const now = this.now();
-    const sent = fields.filter(([name]) => !/^if-/i.test(name));
+    const sent = withoutConditions(fields);
     const request = { url, fields: sent };
     if (page.status === 304) {
       const fresh = this.#cache.update(request, page, asked, now);

@@ -46,8 +46,8 @@ export const bugs = [
   {
     file: "story.ts",
     name: "asks without the condition",
-    find: "...{ url: asked, fields, signal, say },",
-    replace: "...{ url: asked, signal, say },",
+    find: "...{ url: asked, fields, signal, say, bytes },",
+    replace: "...{ url: asked, signal, say, bytes },",
     hint: "What does the browser know of the page?",
   },
   {

@@ -14,7 +14,7 @@
  * Run: `deno run encryption.ts`
  * @module
  */
-import { formatFields } from "./byte_fields.ts";
+import { type Field, formatFields } from "./byte_fields.ts";
 import { makeAuthority } from "./certificates.ts";
 import { type ByteStream, memoryPair } from "./http2_stream.ts";
 import { acceptTls, connectTls } from "./tls.ts";
@@ -31,8 +31,8 @@ export interface EncryptRequest {
   readonly signal: AbortSignal;
   /** Gets what was done, in lines for people. */
   readonly say: (line: string) => void;
-  /** Gets what went over the connection. */
-  readonly bytes: (line: string) => void;
+  /** Gets what went over the connection, if that is wanted. */
+  readonly bytes?: (line: string) => void;
 }
 
 /** A connection that is secret. */
@@ -50,8 +50,10 @@ export async function encryptByHand(
   roots: readonly string[],
   { host, signal, say, bytes }: EncryptRequest,
 ): Promise<Encrypted> {
-  const show = (lines: readonly string[]) =>
-    lines.forEach((line) => bytes(`  ${line}`));
+  const show = (head: string, fields: () => Field[]) => {
+    bytes?.(head);
+    if (bytes) formatFields(fields()).forEach((line) => bytes(`  ${line}`));
+  };
   let open = true;
   // The signal is for the handshake; the stream may live longer.
   const control = new AbortController();
@@ -63,14 +65,13 @@ export async function encryptByHand(
     onMessage(sent, message) {
       const { name, whole } = message;
       say(`${sent ? "→" : "←"} ${name}, ${whole.length} bytes`);
-      bytes(`${sent ? "→" : "←"} ${name}`);
-      show(formatFields(explainMessage(message)));
+      show(`${sent ? "→" : "←"} ${name}`, () => explainMessage(message));
     },
     onRecord(sent, wire, record) {
       // The pages that follow are told by their own protocol.
       if (!open) return;
-      bytes(`${sent ? "→" : "←"} a record of ${wire.length} bytes`);
-      show(formatFields(explainRecord(wire, record)));
+      const head = `${sent ? "→" : "←"} a record of ${wire.length} bytes`;
+      show(head, () => explainRecord(wire, record));
     },
   }).finally(() => signal.removeEventListener("abort", abort));
   open = false;

@@ -14,6 +14,9 @@
  * Run: `deno run http2_frames.ts`
  * @module
  */
+import { concat } from "./http_message.ts";
+
+export { concat };
 
 /** The error codes, each at its number. */
 export const ERROR_NAMES = [
@@ -339,19 +342,6 @@ export function describeFrame(frame: Frame): string {
   if ("endHeaders" in frame && frame.endHeaders) words.push("END_HEADERS");
   if ("endStream" in frame && frame.endStream) words.push("END_STREAM");
   return words.join(", ");
-}
-
-/** One array of several. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(
-    parts.reduce((sum, part) => sum + part.length, 0),
-  );
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 function payloadLength(bytes: Uint8Array): number {

@@ -338,6 +338,7 @@ export function quote(text: string): string {
   return `"${start}${text.length > 60 ? "…" : ""}"`;
 }
 
+/** One array of several. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(
     parts.reduce((sum, { length }) => sum + length, 0),

@@ -70,7 +70,7 @@ export class Stages {
   async tell<T>(
     name: string,
     layer: Layer,
-    work: (say: Say, bytes: Say) => Promise<T> | T,
+    work: (say: Say, bytes?: Say) => Promise<T> | T,
   ): Promise<T> {
     const { onStage, showBytes = false } = this.telling;
     const start = this.elapsed;
@@ -78,7 +78,7 @@ export class Stages {
     try {
       return await work(
         (line) => did.push(line),
-        (line) => showBytes && bytes.push(line),
+        showBytes ? (line) => bytes.push(line) : undefined,
       );
     } catch (error) {
       did.push((error as Error).message);

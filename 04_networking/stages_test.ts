@@ -35,7 +35,7 @@ Deno.test("bytes are told only if they are asked for", async () => {
     const [shown, expected] of [[true, ["00"]], [false, undefined]] as const
   ) {
     const { told, stages } = telling(shown);
-    await stages.tell("key", "hardware", (_, bytes) => bytes("00"));
+    await stages.tell("key", "hardware", (_, bytes) => bytes?.("00"));
     assertEquals(told[0].bytes, expected && [...expected]);
   }
 });

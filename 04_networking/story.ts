@@ -21,7 +21,7 @@
  */
 import { readInput } from "./address_bar.ts";
 import { addressFamily } from "./address.ts";
-import { Browser, formatLog, type Kept } from "./browser.ts";
+import { Browser, formatLog, type Kept, withoutConditions } from "./browser.ts";
 import { formatFields } from "./byte_fields.ts";
 import { DnsError, type ObservePacket } from "./dns_client.ts";
 import { explainDns } from "./dns_explain.ts";
@@ -85,8 +85,8 @@ const PART_OF_NAMES = 0.7;
 export class Visitor {
   readonly #world: World;
   readonly #browser: Browser;
-  /** Where packets of DNS are told. */
-  #packets: (server: string) => ObservePacket = () => () => {};
+  /** Where packets of DNS are told, if they are. */
+  #packets?: (server: string) => ObservePacket;
   /** When they are waited for no longer. */
   #signal?: AbortSignal;
 
@@ -97,7 +97,7 @@ export class Visitor {
       ...(world.hints && { hints: world.hints }),
       families: world.families,
       ask: (address, name, type) =>
-        world.ask(address, name, type, this.#packets(address), this.#signal),
+        world.ask(address, name, type, this.#packets?.(address), this.#signal),
     });
   }
 
@@ -117,7 +117,7 @@ export class Visitor {
       say(`the switch closes; the keyboard reports usage ${usage}, Enter`);
       say("the USB controller interrupts the CPU, which jumps to its handler");
       const report = writeReport(0, [usage]);
-      formatFields(explainReport(report)).forEach(bytes);
+      if (bytes) formatFields(explainReport(report)).forEach(bytes);
       return report;
     });
     await stages.tell("event", "system", (say, bytes) => {
@@ -125,7 +125,7 @@ export class Visitor {
       const [keydown] = keydowns([event]);
       say(`the driver makes it code ${event.code}, for the window in front`);
       say(`the browser makes it a keydown: ${JSON.stringify(keydown)}`);
-      formatFields(explainEvent(event)).forEach(bytes);
+      if (bytes) formatFields(explainEvent(event)).forEach(bytes);
     });
     let url = await stages.tell("address bar", "browser", (say) => {
       const input = readInput(text);
@@ -210,8 +210,7 @@ export class Visitor {
       stages.tell("page", "HTTP", (say, bytes) => {
         when = browser.now();
         return kept.pages.get({
-          ...{ url: asked, fields, signal, say },
-          ...(stages.telling.showBytes && { bytes }),
+          ...{ url: asked, fields, signal, say, bytes },
         });
       });
     const visit = async (fields: readonly Field[]) => {
@@ -229,7 +228,7 @@ export class Visitor {
     };
     try {
       let page = await visit(fields);
-      const plain = fields.filter(([name]) => !/^if-/i.test(name));
+      const plain = withoutConditions(fields);
       // About another version than the one that is kept.
       const other = page.status === 304 && plain.length < fields.length;
       if (other) page = await visit(plain);
@@ -293,14 +292,14 @@ export class Visitor {
   }
 
   /** The addresses of a name. */
-  async #lookUp(host: string, say: Say, bytes: Say): Promise<string[]> {
+  async #lookUp(host: string, say: Say, bytes?: Say): Promise<string[]> {
     // If one family's servers are silent, the other's address still gets its chance.
     this.#signal = AbortSignal.timeout(this.patience * PART_OF_NAMES);
-    this.#packets = (server) => (sent, packet, transport) => {
+    this.#packets = bytes && ((server) => (sent, packet, transport) => {
       const way = sent ? `→ to ${server}` : `← from ${server}`;
       bytes(`${way}, ${packet.length} bytes over ${transport}`);
       formatFields(explainDns(packet)).forEach((line) => bytes(`  ${line}`));
-    };
+    });
     const { addresses, missing, failure, log } = await this.#browser
       .lookUp(host, this.#world.families);
     formatLog(log).forEach(say);

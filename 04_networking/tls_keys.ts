@@ -17,6 +17,7 @@
  * Run: `deno run tls_keys.ts`
  * @module
  */
+import { concat } from "./http_message.ts";
 
 /** Bytes as WebCrypto takes them. */
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -177,7 +178,7 @@ export async function expandLabel(
 export async function sha256(
   ...messages: readonly Uint8Array[]
 ): Promise<Bytes> {
-  const all = Uint8Array.from(messages.flatMap((message) => [...message]));
+  const all = concat(messages);
   return new Uint8Array(await crypto.subtle.digest("SHA-256", all));
 }
 

@@ -16,6 +16,7 @@
  * Run: `deno run tls_messages.ts`
  * @module
  */
+import { concat } from "./http_message.ts";
 import { TlsError } from "./tls_record.ts";
 import type { Bytes } from "./tls_keys.ts";
 
@@ -177,7 +178,7 @@ export class MessageReader {
     const messages: Message[] = [];
     // Else many small records would mean to copy a long message many times.
     if (this.#size < this.#wanted) return messages;
-    const bytes = joined(this.#parts, this.#size);
+    const bytes = concat(this.#parts);
     this.#wanted = HEAD;
     let at = 0;
     while (bytes.length - at >= HEAD) {
@@ -205,16 +206,6 @@ export class MessageReader {
   get isEmpty(): boolean {
     return this.#size === 0;
   }
-}
-
-function joined(parts: readonly Uint8Array[], size: number): Bytes {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 /** A message that must be the next. @throws {TlsError} */

@@ -17,6 +17,7 @@
  * @module
  */
 import { type ByteStream, memoryPair } from "./http2_stream.ts";
+import { concat } from "./http_message.ts";
 import type { Bytes, TrafficKeys } from "./tls_keys.ts";
 
 /** Why a connection ends, by the number that the other side is told. */
@@ -176,7 +177,7 @@ export class Records {
     const record = secret
       ? await this.#open(header, body)
       : { type, content: body };
-    this.#observe(false, join(header, body), record);
+    this.#observe(false, concat([header, body]), record);
     return record;
   }
 
@@ -238,10 +239,10 @@ export class Records {
       ? await this.#writes.run(
         "encrypt",
         header,
-        join(content, Uint8Array.of(TYPES[type])),
+        concat([content, Uint8Array.of(TYPES[type])]),
       )
       : content;
-    const wire = join(header, body);
+    const wire = concat([header, body]);
     this.#observe(true, wire, record);
     await this.#writer.write(wire);
   }
@@ -300,14 +301,6 @@ function typeOf(number: number): Type {
   }
   const why = `Cannot read a record of type ${number}: is this TLS?`;
   throw new TlsError("unexpected_message", why);
-}
-
-/** Two runs of bytes as one. */
-export function join(a: Uint8Array, b: Uint8Array): Bytes {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 if (import.meta.main) {
