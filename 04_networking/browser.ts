@@ -206,3 +206,34 @@ export class Browser {
     }
   }
 }
+
+if (import.meta.main) {
+  let now = Date.UTC(2026, 10, 21);
+  const nobody = () => Promise.reject(new Error("nobody is asked"));
+  const browser = new Browser({ ask: nobody }, () => now);
+  const url = new URL("https://www.example.com/");
+  const page: Page = {
+    status: 200,
+    fields: [
+      ["set-cookie", "id=7; Secure; Path=/"],
+      ["strict-transport-security", "max-age=31536000"],
+      ["cache-control", "max-age=60"],
+      ["etag", '"1"'],
+    ],
+    body: new TextEncoder().encode("the page"),
+  };
+  const look = (when: string, at: URL) => {
+    const asked = browser.hsts.upgrade(at);
+    const { advice, fields } = browser.prepare(asked);
+    const sent = fields.map((field) => field.join(": ")).join(", ");
+    console.log(`${when} ${asked.href}: ${advice.why}; ${sent || "no fields"}`);
+  };
+  look("before,", url);
+  browser.take(url, [], page, now).did.forEach((line) =>
+    console.log(`  ${line}`)
+  );
+  look("after,", new URL("http://www.example.com/"));
+  now += 61_000;
+  look("61 s later,", url);
+  look("another site,", new URL("https://example.org/"));
+}

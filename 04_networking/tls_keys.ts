@@ -194,7 +194,7 @@ async function hmac(secret: Uint8Array, data: Uint8Array): Promise<Bytes> {
 if (import.meta.main) {
   const [client, server] = [await makeShare(), await makeShare()];
   const show = (what: string, bytes: Uint8Array) =>
-    console.log(what.padEnd(34), bytes.toHex());
+    console.log(what.padEnd(39), bytes.toHex());
   show("the client sends", client.bytes);
   show("the server sends", server.bytes);
   const shared = await client.agree(server.bytes);
